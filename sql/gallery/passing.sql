@@ -1,0 +1,430 @@
+-- Which posts pass filters, newest first, read from an index that gives them in that order: at most $6 after
+-- the position ($4, $5), and $7 passed over. The reader is $1, who moderates or not ($2). What is given
+-- decides which query is asked; the asset type $3 may be null where two share one.
+
+-- part: listed
+-- Whether `entry`, of `post_tags`, may be listed for the reader at this position.
+(entry.created_at, entry.post_id) < ($4::timestamptz, $5::uuid)
+and (not entry.is_hidden or entry.user_id = $1::uuid or $2::boolean)
+
+-- part: with_all
+-- Whether the post of `entry` has all of the tags $8.
+not exists (
+    select
+    from unnest($8::text[]) as other (tag)
+    where not exists (
+        select
+        from post_tags as same
+        where same.tag = other.tag
+            and same.created_at = entry.created_at
+            and same.post_id = entry.post_id
+    )
+)
+
+-- part: by_followed
+-- Whether the post of `entry` is by somebody whom the reader follows; `is true` keeps this a set that is made once,
+-- and not a join.
+(entry.user_id in (
+    select follow.following_id from community_follows as follow where follow.follower_id = $1::uuid
+)) is true
+
+-- part: user_and_type
+-- Posts of the user $8 that have the asset type $3.
+select post.id, post.created_at
+from community_posts as post
+where post.user_id = $8::uuid
+    and post.asset_type = $3::text
+    and (post.created_at, post.id) < ($4::timestamptz, $5::uuid)
+    and (not post.is_hidden or post.user_id = $1::uuid or $2::boolean)
+order by post.created_at desc, post.id desc
+limit $6::bigint offset $7::bigint
+
+-- part: type
+-- Posts of the asset type $3.
+select post.id, post.created_at
+from community_posts as post
+where post.asset_type = $3::text
+    and (post.created_at, post.id) < ($4::timestamptz, $5::uuid)
+    and (not post.is_hidden or post.user_id = $1::uuid or $2::boolean)
+order by post.created_at desc, post.id desc
+limit $6::bigint offset $7::bigint
+
+-- part: user
+-- Posts of the user $3.
+select post.id, post.created_at
+from community_posts as post
+where post.user_id = $3::uuid
+    and (post.created_at, post.id) < ($4::timestamptz, $5::uuid)
+    and (not post.is_hidden or post.user_id = $1::uuid or $2::boolean)
+order by post.created_at desc, post.id desc
+limit $6::bigint offset $7::bigint
+
+-- part: tags
+-- Posts with any of the tags $3.
+select distinct entry.post_id as id, entry.created_at
+from unnest($3::text[]) as named (tag)
+cross join lateral (
+    select entry.created_at, entry.post_id
+    from post_tags as entry
+    where entry.tag = named.tag and
+        -- include: gallery/passing.listed
+    order by entry.created_at desc, entry.post_id desc
+    limit $6::bigint + $7::bigint
+) as entry
+order by entry.created_at desc, entry.post_id desc
+limit $6::bigint offset $7::bigint
+
+-- part: tags_and_type
+-- Posts with any of the tags $8 that have the asset type $3.
+select distinct entry.post_id as id, entry.created_at
+from unnest($8::text[]) as named (tag)
+cross join lateral (
+    select entry.created_at, entry.post_id
+    from post_tags as entry
+    where entry.tag = named.tag and entry.asset_type = $3::text and
+        -- include: gallery/passing.listed
+    order by entry.created_at desc, entry.post_id desc
+    limit $6::bigint + $7::bigint
+) as entry
+order by entry.created_at desc, entry.post_id desc
+limit $6::bigint offset $7::bigint
+
+-- part: user_and_tags
+-- Posts of the user $9 with any of the tags $8, of the asset type $3 or of any.
+select distinct entry.post_id as id, entry.created_at
+from unnest($8::text[]) as named (tag)
+cross join lateral (
+    select entry.created_at, entry.post_id
+    from post_tags as entry
+    where entry.user_id = $9::uuid
+        and entry.tag = named.tag
+        and ($3::text is null or entry.asset_type = $3)
+        and
+        -- include: gallery/passing.listed
+    order by entry.created_at desc, entry.post_id desc
+    limit $6::bigint + $7::bigint
+) as entry
+order by entry.created_at desc, entry.post_id desc
+limit $6::bigint offset $7::bigint
+
+-- part: all_tags
+-- Posts with all of the tags $8, at least two, of the asset type $3 or of any, and with $9 only by those whom the
+-- reader follows: of the posts with the rarest pair of them those that have the other tags too.
+with lead as materialized (
+    select named.pair
+    from tag_pairs($8::text[]) as named (pair)
+    order by (
+        select count(*)
+        from (select from post_tag_pairs as entry where entry.pair = named.pair limit 2000) as counted
+    ), named.pair
+    limit 1
+)
+select entry.post_id as id, entry.created_at
+from lead
+cross join lateral (
+    select entry.created_at, entry.post_id
+    from post_tag_pairs as entry
+    where entry.pair = lead.pair
+        and ($3::text is null or entry.asset_type = $3)
+        and (not $9::boolean or
+            -- include: gallery/passing.by_followed
+        )
+        and (cardinality($8::text[]) = 2 or
+            -- include: gallery/passing.with_all
+        )
+        and
+        -- include: gallery/passing.listed
+    order by entry.created_at desc, entry.post_id desc
+    limit $6::bigint + $7::bigint
+) as entry
+order by entry.created_at desc, entry.post_id desc
+limit $6::bigint offset $7::bigint
+
+-- part: type_by_followed
+-- Posts that have the asset type $3, by those whom the reader follows: walked or merged as in `feed.following`.
+with walked as materialized (
+    select entry.id, entry.created_at
+    from (
+        select id, user_id, created_at, is_hidden
+        from community_posts
+        where asset_type = $3::text and (created_at, id) < ($4::timestamptz, $5::uuid)
+        order by created_at desc, id desc
+        limit
+            -- include: gallery/feed.walked_most
+    ) as entry
+    where (not entry.is_hidden or $2::boolean) and
+        -- include: gallery/passing.by_followed
+    order by entry.created_at desc, entry.id desc
+    limit $6::bigint + $7::bigint
+), latest as materialized (
+    select follow.following_id as user_id, newest.created_at
+    from community_follows as follow
+    cross join lateral (
+        select post.created_at, post.id
+        from community_posts as post
+        where post.user_id = follow.following_id
+            and post.asset_type = $3::text
+            and (post.created_at, post.id) < ($4::timestamptz, $5::uuid)
+            and (not post.is_hidden or $2::boolean)
+        order by post.created_at desc, post.id desc
+        limit 1
+    ) as newest
+    where follow.follower_id = $1::uuid
+        and (select count(*) from walked) < $6::bigint + $7::bigint
+    order by newest.created_at desc, newest.id desc
+    limit $6::bigint + $7::bigint
+)
+select id, created_at from walked where (select count(*) from walked) = $6::bigint + $7::bigint
+union all
+select newest.id, newest.created_at
+from latest
+cross join lateral (
+    select post.created_at, post.id
+    from community_posts as post
+    where post.user_id = latest.user_id
+        and post.asset_type = $3::text
+        and (post.created_at, post.id) < ($4::timestamptz, $5::uuid)
+        and (not post.is_hidden or $2::boolean)
+    order by post.created_at desc, post.id desc
+    limit $6::bigint + $7::bigint
+) as newest
+order by created_at desc, id desc
+limit $6::bigint offset $7::bigint
+
+-- part: tag_by_followed
+-- Posts with the tag $8, of the asset type $3 or of any, by those whom the reader follows: alike. Where the tag is so
+-- rare that all of it was walked, nothing else is to be found.
+with step as materialized (
+    select post_id, user_id, asset_type, created_at, is_hidden
+    from post_tags
+    where tag = $8::text and (created_at, post_id) < ($4::timestamptz, $5::uuid)
+    order by created_at desc, post_id desc
+    limit
+        -- include: gallery/feed.walked_most
+), walked as materialized (
+    select entry.post_id, entry.created_at
+    from step as entry
+    where ($3::text is null or entry.asset_type = $3)
+        and (not entry.is_hidden or $2::boolean)
+        and
+        -- include: gallery/passing.by_followed
+    order by entry.created_at desc, entry.post_id desc
+    limit $6::bigint + $7::bigint
+), walk as materialized (
+    select (select count(*) from walked) = $6::bigint + $7::bigint
+        or (select count(*) from step) <
+            -- include: gallery/feed.walked_most
+        as is_enough
+), latest as materialized (
+    select follow.following_id as user_id
+    from community_follows as follow
+    cross join lateral (
+        select entry.created_at, entry.post_id
+        from post_tags as entry
+        where entry.user_id = follow.following_id
+            and entry.tag = $8::text
+            and ($3::text is null or entry.asset_type = $3)
+            and
+            -- include: gallery/passing.listed
+        order by entry.created_at desc, entry.post_id desc
+        limit 1
+    ) as newest
+    where follow.follower_id = $1::uuid
+        and not (select is_enough from walk)
+    order by newest.created_at desc, newest.post_id desc
+    limit $6::bigint + $7::bigint
+)
+select post_id as id, created_at
+from walked
+where (select is_enough from walk)
+union all
+select newest.post_id, newest.created_at
+from latest
+cross join lateral (
+    select entry.created_at, entry.post_id
+    from post_tags as entry
+    where entry.user_id = latest.user_id
+        and entry.tag = $8
+        and ($3::text is null or entry.asset_type = $3)
+        and
+        -- include: gallery/passing.listed
+    order by entry.created_at desc, entry.post_id desc
+    limit $6::bigint + $7::bigint
+) as newest
+order by created_at desc, id desc
+limit $6::bigint offset $7::bigint
+
+-- name: of_user_and_type
+-- Posts of the user $8 that have the asset type $3.
+-- include: gallery/passing.user_and_type
+
+-- name: count_of_user_and_type
+-- How many those are, as far as $6.
+select count(*) as total
+from (
+    -- include: gallery/passing.user_and_type
+) as passing
+
+-- name: of_type
+-- Posts of the asset type $3.
+-- include: gallery/passing.type
+
+-- name: count_of_type
+-- How many those are, as far as $6.
+select count(*) as total
+from (
+    -- include: gallery/passing.type
+) as passing
+
+-- name: of_user
+-- Posts of the user $3.
+-- include: gallery/passing.user
+
+-- name: count_of_user
+-- How many those are, as far as $6.
+select count(*) as total
+from (
+    -- include: gallery/passing.user
+) as passing
+
+-- name: of_tags
+-- Posts with any of the tags $3.
+-- include: gallery/passing.tags
+
+-- name: count_of_tags
+-- How many those are, as far as $6.
+select count(*) as total
+from (
+    -- include: gallery/passing.tags
+) as passing
+
+-- name: of_tags_and_type
+-- Posts with any of the tags $8 that have the asset type $3.
+-- include: gallery/passing.tags_and_type
+
+-- name: count_of_tags_and_type
+-- How many those are, as far as $6.
+select count(*) as total
+from (
+    -- include: gallery/passing.tags_and_type
+) as passing
+
+-- name: of_user_and_tags
+-- Posts of the user $9 with any of the tags $8, of the asset type $3 or of any.
+-- include: gallery/passing.user_and_tags
+
+-- name: count_of_user_and_tags
+-- How many those are, as far as $6.
+select count(*) as total
+from (
+    -- include: gallery/passing.user_and_tags
+) as passing
+
+-- name: of_all_tags
+-- Posts with all of the tags $8, of the asset type $3 or of any, and with $9 only by those whom the reader follows.
+-- include: gallery/passing.all_tags
+
+-- name: count_of_all_tags
+-- How many those are, as far as $6.
+select count(*) as total
+from (
+    -- include: gallery/passing.all_tags
+) as passing
+
+-- name: of_type_by_followed
+-- Posts that have the asset type $3, by those whom the reader follows: merged as in `feed.following`.
+-- include: gallery/passing.type_by_followed
+
+-- name: count_of_type_by_followed
+-- How many those are, as far as $6.
+select count(*) as total
+from (
+    -- include: gallery/passing.type_by_followed
+) as passing
+
+-- name: of_tag_by_followed
+-- Posts with the tag $8, of the asset type $3 or of any, by those whom the reader follows.
+-- include: gallery/passing.tag_by_followed
+
+-- name: count_of_tag_by_followed
+-- How many those are, as far as $6.
+select count(*) as total
+from (
+    -- include: gallery/passing.tag_by_followed
+) as passing
+
+-- Pages of such posts, which are $3. The reader is $1, who moderates or not ($2).
+
+-- name: newest_of
+-- These posts, newest first.
+select
+    -- include: gallery/posts.post
+from community_posts as post
+-- include: gallery/posts.around
+cross join
+    -- include: gallery/feed.reader
+where post.id = any ($3::uuid[]) and
+    -- include: gallery/posts.visible
+order by post.created_at desc, post.id desc
+
+-- Each is looked up by itself: given a thousand ids at once, PostgreSQL may read a whole snapshot for them.
+
+-- name: most_liked_of
+-- At most $6 of these posts after the position ($4, $5), most likes first, and $7 passed over.
+with page as (
+    select post.id, post.like_count as likes
+    from unnest($3::uuid[]) as found (id)
+    cross join lateral (
+        select * from community_posts where community_posts.id = found.id limit 1
+    ) as post
+    cross join
+        -- include: gallery/feed.reader
+    where (post.like_count, post.id) < ($4::integer, $5::uuid) and
+        -- include: gallery/posts.visible
+    order by post.like_count desc, post.id desc
+    limit $6::bigint offset $7::bigint
+)
+-- include: gallery/feed.most_liked_first
+
+-- name: trending_of
+-- At most $6 of these posts as they stand in a snapshot ($4) after a rank ($5), best first, and $7 passed over.
+with page as (
+    select entry.snapshot_id, entry.rank, post.*
+    from unnest($3::uuid[]) as found (id)
+    cross join lateral (
+        select snapshot_id, rank, post_id
+        from trending_entries
+        where post_id = found.id
+            and rank > $5::integer
+            and snapshot_id = coalesce($4::uuid,
+                -- include: gallery/feed.newest_snapshot
+            )
+        limit 1
+    ) as entry
+    join community_posts as post on post.id = entry.post_id
+    cross join
+        -- include: gallery/feed.reader
+    where
+        -- include: gallery/posts.visible
+    order by entry.rank
+    limit $6::bigint offset $7::bigint
+)
+-- include: gallery/feed.best_first
+
+-- name: count_trending_of
+-- How many of these posts stand in the newest snapshot.
+select count(*) as total
+from unnest($3::uuid[]) as found (id)
+cross join lateral (
+    select post_id
+    from trending_entries
+    where post_id = found.id
+        and snapshot_id =
+            -- include: gallery/feed.newest_snapshot
+    limit 1
+) as entry
+join community_posts as post on post.id = entry.post_id
+cross join
+    -- include: gallery/feed.reader
+where
+    -- include: gallery/posts.visible
