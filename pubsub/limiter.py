@@ -1,0 +1,317 @@
+"""Limits that hold across nodes: a bucket for the pace, a sliding window for the count.
+
+Redis keeps them and its clock decides; while Redis is away each process counts for itself.
+"""
+
+import asyncio
+import hashlib
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import structlog
+from redis.asyncio.client import Pipeline
+from redis.exceptions import NoScriptError, RedisError
+
+from pubsub.commands import open_redis
+from pubsub.ending import ended
+
+SOCKET_SECONDS = 0.5
+"""Within which Redis has to answer, or this process counts for itself."""
+AWAY_SECONDS = 1.0
+"""Between two looks whether a Redis that failed is back; no command waits for them."""
+FORGET_EVERY = 10_000
+"""Local decisions between two sweeps of what has run out."""
+
+_LUA = Path(__file__).with_name("limiter.lua").read_text(encoding="utf-8")
+_RENEW = Path(__file__).with_name("renew.lua").read_text(encoding="utf-8")
+_SHA = hashlib.sha1(_LUA.encode(), usedforsecurity=False).hexdigest()
+_BY_BUCKET = 1
+_ERROR = b"!"
+_encode = msgspec.json.Encoder().encode
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A pace: `per_second` in the long run, up to `burst` at once."""
+
+    key: str
+    per_second: float
+    burst: int
+
+    @property
+    def interval(self) -> float:
+        return 1.0 / self.per_second
+
+    @property
+    def tolerance(self) -> float:
+        return self.interval * (self.burst - 1) + 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `count` in any `seconds`. `ticket` marks this one, so that it can be given back."""
+
+    key: str
+    count: int
+    seconds: float
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one command needs leave of; both must agree."""
+
+    bucket: Bucket | None = None
+    window: Window | None = None
+
+
+class Room(NamedTuple):
+    """What a bucket or window still lets through: `left` more now, and one more than that in `seconds`."""
+
+    left: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`refused_by` is the bucket or window that said no, and `retry_after` (seconds) when it may say yes.
+
+    `bucket` and `window` are the room in those that were asked, after this ask.
+    """
+
+    refused_by: Bucket | Window | None = None
+    retry_after: float = 0.0
+    bucket: Room | None = None
+    window: Room | None = None
+
+    @property
+    def allowed(self) -> bool:
+        return self.refused_by is None
+
+
+_PROBE = Ask(Bucket("probe", per_second=1.0, burst=1))
+"""What is asked to see whether Redis decides."""
+
+
+class _Batch:
+    """Asks that go to Redis together, and the verdicts on them."""
+
+    def __init__(self) -> None:
+        self.asks: list[Ask] = []
+        self.verdicts: asyncio.Task[list[Verdict]] | None = None
+
+
+class Limiter:
+    """Decides in Redis, or for this process alone while Redis is away.
+
+    Asks that come while Redis is asked go together in the next round trip.
+    """
+
+    def __init__(self, url: str, *, prefix: str) -> None:
+        self._redis = open_redis(url, SOCKET_SECONDS)
+        self._prefix = prefix
+        self._local = LocalLimiter()
+        self._gathering: _Batch | None = None
+        self._turn = asyncio.Lock()
+        self._away = False
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def away(self) -> bool:
+        """Whether Redis did not answer when it was asked last."""
+        return self._away
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._looking is not None:
+            await ended(self._looking)
+        await self._redis.aclose()
+
+    async def take(self, asks: Sequence[Ask]) -> list[Verdict]:
+        """A verdict for each, in order. What is allowed is counted at once."""
+        batch = self._gathering
+        if batch is None:
+            batch = self._gathering = _Batch()
+            batch.verdicts = asyncio.create_task(self._decide(batch))
+        assert batch.verdicts is not None
+        first = len(batch.asks)
+        batch.asks.extend(asks)
+        verdicts = await asyncio.shield(batch.verdicts)
+        return verdicts[first : first + len(asks)]
+
+    async def give_back(self, windows: Sequence[Window]) -> None:
+        """Uncount commands that were allowed and then came to nothing."""
+        self._local.give_back(windows)
+        pipeline = self._redis.pipeline(transaction=False)
+        for window in windows:
+            pipeline.zrem(self._prefix + window.key, window.ticket)
+        await self._try(pipeline)
+
+    async def renew(self, windows: Sequence[Window]) -> None:
+        """Count what was allowed and still lasts as if it had begun now."""
+        self._local.renew(windows)
+        pipeline = self._redis.pipeline(transaction=False)
+        for window in windows:
+            pipeline.eval(_RENEW, 1, self._prefix + window.key, window.seconds, window.ticket)
+        await self._try(pipeline)
+
+    async def _try(self, pipeline: Pipeline) -> None:
+        """Tell Redis, where it is there."""
+        if self._away:
+            return
+        try:
+            await pipeline.execute()
+            self._answered()
+        except (RedisError, OSError) as error:
+            self._failed(error)
+
+    async def _decide(self, batch: _Batch) -> list[Verdict]:
+        async with self._turn:
+            self._gathering = None
+            if self._away:
+                return self._local.take(batch.asks)
+            try:
+                answers = await self._evaluate(batch.asks)
+            except (RedisError, OSError) as error:
+                self._failed(error)
+                return self._local.take(batch.asks)
+            self._answered()
+            return [
+                self._verdict(ask, answer) for ask, answer in zip(batch.asks, answers, strict=True)
+            ]
+
+    async def _evaluate(self, asks: Sequence[Ask]) -> list[bytes]:
+        """Redis's answers in one round trip; in two where it does not know the script any more."""
+        keys = [key for ask in asks for key in self._keys(ask)]
+        arguments = _encode([_arguments(ask) for ask in asks])
+        lines: bytes
+        try:
+            lines = await self._redis.evalsha(_SHA, len(keys), *keys, arguments)
+        except NoScriptError:
+            lines = await self._redis.eval(_LUA, len(keys), *keys, arguments)
+        return lines.splitlines()
+
+    def _verdict(self, ask: Ask, answer: bytes) -> Verdict:
+        if answer.startswith(_ERROR):
+            self._failed(RedisError(answer.decode()))
+            (verdict,) = self._local.take([ask])
+            return verdict
+        refused, bucket_left, bucket_wait, window_left, window_wait = map(int, answer.split())
+        bucket = Room(bucket_left, bucket_wait / 1000) if bucket_left >= 0 else None
+        window = Room(window_left, window_wait / 1000) if window_left >= 0 else None
+        if not refused:
+            return Verdict(None, 0.0, bucket, window)
+        if refused == _BY_BUCKET:
+            return Verdict(ask.bucket, bucket_wait / 1000, bucket, window)
+        return Verdict(ask.window, window_wait / 1000, bucket, window)
+
+    async def _look(self) -> None:
+        """Find out when Redis is back."""
+        while self._away:
+            await asyncio.sleep(AWAY_SECONDS)
+            try:
+                (answer,) = await self._evaluate([_PROBE])
+            except (RedisError, OSError):
+                continue
+            if not answer.startswith(_ERROR):
+                self._answered()
+
+    def _failed(self, error: Exception) -> None:
+        if not self._away:
+            _log.warning("limits are counted for this process alone", error=repr(error))
+        self._away = True
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+
+    def _answered(self) -> None:
+        if self._away:
+            _log.info("limits are counted over all nodes again")
+        self._away = False
+
+    def _keys(self, ask: Ask) -> tuple[str, str]:
+        return (
+            self._prefix + ask.bucket.key if ask.bucket else "",
+            self._prefix + ask.window.key if ask.window else "",
+        )
+
+
+def _arguments(ask: Ask) -> tuple[float | str, ...]:
+    bucket, window = ask.bucket, ask.window
+    return (
+        *((bucket.interval, bucket.tolerance) if bucket else (0, 0)),
+        *((window.count, window.seconds, window.ticket) if window else (0, 0, "")),
+    )
+
+
+@dataclass(slots=True)
+class LocalLimiter:
+    """The same rules in this process's memory, by this process's clock."""
+
+    clock: Callable[[], float] = time.monotonic
+    _due: dict[str, float] = field(default_factory=dict)
+    _taken: dict[str, deque[tuple[float, str]]] = field(default_factory=dict)
+    """Of each window: when a ticket runs out, and which."""
+    _decided: int = 0
+
+    def take(self, asks: Sequence[Ask]) -> list[Verdict]:
+        """A verdict for each. What is allowed is counted at once."""
+        return [self._take(ask) for ask in asks]
+
+    def give_back(self, windows: Sequence[Window]) -> None:
+        """Uncount commands that were allowed and then came to nothing."""
+        for window in windows:
+            taken = self._taken.get(window.key, ())
+            self._taken[window.key] = deque(each for each in taken if each[1] != window.ticket)
+
+    def renew(self, windows: Sequence[Window]) -> None:
+        """Count what was allowed and still lasts as if it had begun now."""
+        self.give_back(windows)
+        for window in windows:
+            self._taken[window.key].append((self.clock() + window.seconds, window.ticket))
+
+    def _take(self, ask: Ask) -> Verdict:
+        now = self.clock()
+        self._decided += 1
+        if self._decided % FORGET_EVERY == 0:
+            self._forget(now)
+        bucket = window = None
+        if ask.bucket is not None:
+            bucket, allowed = self._pour(ask.bucket, now)
+            if not allowed:
+                return Verdict(ask.bucket, bucket.seconds, bucket)
+        if ask.window is not None:
+            window, allowed = self._enter(ask.window, now)
+            if not allowed:
+                return Verdict(ask.window, window.seconds, bucket, window)
+        return Verdict(None, 0.0, bucket, window)
+
+    def _pour(self, bucket: Bucket, now: float) -> tuple[Room, bool]:
+        interval, tolerance = bucket.interval, bucket.tolerance
+        due = max(self._due.get(bucket.key, now), now)
+        if due - now > tolerance:
+            return Room(0, due - now - tolerance), False
+        due = self._due[bucket.key] = due + interval
+        left = max(math.floor((tolerance - (due - now)) / interval) + 1, 0)
+        return Room(left, due + left * interval - now - tolerance), True
+
+    def _enter(self, window: Window, now: float) -> tuple[Room, bool]:
+        taken = self._taken.setdefault(window.key, deque())
+        while taken and taken[0][0] <= now:
+            taken.popleft()
+        allowed = len(taken) < window.count
+        if allowed:
+            taken.append((now + window.seconds, window.ticket))
+        return Room(max(window.count - len(taken), 0), taken[0][0] - now), allowed
+
+    def _forget(self, now: float) -> None:
+        self._due = {key: due for key, due in self._due.items() if due > now}
+        self._taken = {
+            key: taken for key, taken in self._taken.items() if taken and taken[-1][0] > now
+        }
