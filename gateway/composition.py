@@ -1,0 +1,451 @@
+"""The composition root: the one file that knows every room, and wires them together."""
+
+import asyncio
+import gc
+import os
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+import structlog
+from aiohttp import web
+
+from gateway.auth.keys import KeySet
+from gateway.auth.recognition import Recognition
+from gateway.auth.tokens import Claims, SharedKey, Verifier, user_id_of
+from gateway.delivery.hub import Hub
+from gateway.delivery.message import Message
+from gateway.delivery.presence import Presence
+from gateway.delivery.relay import Relaying
+from gateway.dispatch import Dispatcher
+from gateway.gathering import Gathering
+from gateway.http.dev import DevSignIn
+from gateway.http.documents import Documents
+from gateway.http.edge import Edge
+from gateway.http.health import Health
+from gateway.http.listener import Listener, runner
+from gateway.http.rest import TOPIC_EVENTS, Rest
+from gateway.http.site import Site
+from gateway.jobs import Outcomes, Scheduled, keep_running
+from gateway.launcher import Assignment
+from gateway.limits import Gate, Seats
+from gateway.machines import Machines
+from gateway.metrics.lag import LoopLag
+from gateway.metrics.store import StoreCounts
+from gateway.metrics.worker import WorkerReadings
+from gateway.sessions import KnownUser, Sessions
+from gateway.settings import SHARED_KEY, Settings
+from gateway.sockets.elsewhere import Elsewhere
+from gateway.sockets.forwarding import Forwarder, Vouching
+from gateway.sockets.handover import Handover
+from gateway.sockets.options import SocketOptions
+from gateway.sockets.server import SocketServer
+from gateway.specs import Contract, asyncapi, openapi
+from gateway.startup import CannotStart
+from gateway.topics import Topics
+from handlers import DOMAINS
+from handlers.domain import Command, Domain, Job
+from handlers.gallery import demo as demo_gallery
+from pubsub import Attendance, Bus, Limiter, ended
+from store import migrations
+from store.audit import Outcome
+from store.audit import audit as carry_out_audit
+from store.database import COMMAND_SECONDS, Database, open_database
+from store.idempotency import UPKEEP as KEYS_UPKEEP
+from store.idempotency import IdempotencyKeys
+from store.identity import REVOCATIONS_TOPIC, Claimed, Identity, Revocation, User, UserSummary
+from store.jobs import run_if_due
+from store.journal import Journal
+from store.journal import audit as journal_audit
+from store.journal.partitions import UPKEEP as PARTITIONS_UPKEEP
+from store.journal.partitions import keep_partitions
+from store.migrations import SchemaError
+from store.nodes import Nodes
+from store.refusal import Refusal
+
+DATABASE_CONNECTIONS = 10
+"""Of a worker, to PostgreSQL; one of them only feels whether it answers."""
+MACHINE_CONNECTIONS = 160
+"""To PostgreSQL: with many workers each has fewer of them, so that a machine needs no more."""
+AUDIT_SECONDS = 300.0
+"""How long the audit lets one statement count: a post may have millions of likes."""
+COLLECT_AFTER = (100_000, 50, 100)
+"""Objects, and rounds of each generation, between two runs of the cycle collector."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def serve(
+    settings: Settings, assignment: Assignment, *, on_ready: Callable[[], None]
+) -> None:
+    """Run one worker until the task is cancelled; everything it opened is closed then."""
+    async with _worker(settings, assignment):
+        _calm_the_collector()
+        on_ready()
+        _log.info("worker ready", pid=os.getpid())
+        await asyncio.Event().wait()
+
+
+def _calm_the_collector() -> None:
+    """Keep Python's cycle collector from walking everything again and again.
+
+    What is there once the node stands stays, and what a command makes is freed by counting references:
+    collecting as often as by default took a third of a like's CPU time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+
+
+async def migrate(settings: Settings) -> list[str]:
+    """Bring the schema up to date; the versions applied now."""
+    with _explained():
+        return await migrations.migrate(settings.database_url)
+
+
+async def demo(settings: Settings) -> None:
+    """Fill the gallery with its demo: what is there already stays as it is."""
+    async with _database(settings) as database:
+        await _hang(settings, database)
+
+
+async def demo_if_empty(settings: Settings) -> bool:
+    """Fill the gallery with its demo if nobody has been here yet; whether that was so."""
+    async with _database(settings) as database:
+        if not await Identity(database).users.is_empty():
+            return False
+        await _hang(settings, database)
+        return True
+
+
+COMMANDS = [(domain, command) for domain in DOMAINS for command in domain.commands]
+"""What the domains have for operators to do."""
+
+
+async def carry_out(settings: Settings, domain: Domain[Any], command: Command[Any]) -> str:
+    """Do what an operator asks of a domain; what to print. What it tells reaches the nodes in seconds."""
+    async with _database(settings) as database:
+        return await command.run(domain.store(database))
+
+
+async def epoch(settings: Settings, bump: bool) -> str:
+    """The journal's epoch, a new one with `bump`."""
+    async with _database(settings) as database:
+        journal = Journal(database)
+        return await (journal.begin_epoch() if bump else journal.epoch())
+
+
+async def audit(settings: Settings, *, repair: bool) -> list[Outcome]:
+    """What the journal and every domain say twice, compared; with `repair` put right where it can be."""
+    checks = [*journal_audit.CHECKS, *(check for domain in DOMAINS for check in domain.checks)]
+    with _explained():
+        async with _database(settings, command_seconds=AUDIT_SECONDS) as database:
+            return await carry_out_audit(database, checks, repair=repair)
+
+
+def specs(settings: Settings) -> dict[str, bytes]:
+    """The documents by name, `openapi` and `asyncapi`, as a gateway with these settings serves them."""
+    contract = Contract(DOMAINS, person=UserSummary, dev=_signs_in(settings))
+    release = version("vernissage")
+    made = {"openapi": openapi(contract, release), "asyncapi": asyncapi(contract, release)}
+    return {
+        name: msgspec.json.format(msgspec.json.encode(document), indent=1)
+        for name, document in made.items()
+    }
+
+
+def _signs_in(settings: Settings) -> bool:
+    """Whether one may sign in as anybody: in development, where the gateway has the key to tokens."""
+    return settings.jwt_algorithm == SHARED_KEY and not settings.production
+
+
+async def _hang(settings: Settings, database: Database) -> None:
+    stores = {domain.name: domain.store(database) for domain in DOMAINS}
+    await demo_gallery.load(
+        stores["identity"],
+        stores["gallery"],
+        media=settings.data_dir / "media",
+        user_id=lambda name: user_id_of(name, settings.jwt_issuer),
+    )
+
+
+@asynccontextmanager
+async def _worker(settings: Settings, assignment: Assignment) -> AsyncIterator[None]:
+    """A worker that serves."""
+    async with AsyncExitStack() as stack:
+        connections = min(DATABASE_CONNECTIONS, MACHINE_CONNECTIONS // assignment.workers)
+        database = await stack.enter_async_context(_database(settings, connections - 1))
+        stack.push_async_callback(ended, asyncio.create_task(database.keep_pulse()))
+        journal = Journal(database)
+        installation = await journal.installation()
+        prefix = f"vernissage:{installation}:"
+        stores = {domain.name: domain.store(database) for domain in DOMAINS}
+        written = StoreCounts()
+        database.measured_by(written)
+
+        topics = Topics(DOMAINS, stores)
+        hub = _hub(journal, topics)
+        bus = Bus(
+            settings.redis_url,
+            prefix=prefix,
+            on_message=hub.received,
+            on_reconnect=hub.check_soon,
+        )
+        await bus.start()
+        stack.push_async_callback(bus.close)
+        database.publish_to(hub.committed)
+        stack.push_async_callback(hub.close)
+        for domain in DOMAINS:
+            for relay in domain.relays:
+                relaying = Relaying(relay, stores[domain.name], hub)
+                hub.listen(relay.topic, relaying.heard)
+                stack.push_async_callback(relaying.close)
+        await hub.start(bus)
+
+        node = assignment.owner.name
+        attendance = Attendance(settings.redis_url, prefix=prefix, node=node)
+        stack.push_async_callback(attendance.close)
+        presence = Presence(attendance, hub, told_by=topics.presence)
+        hub.count(presence)
+        stack.push_async_callback(presence.close)
+
+        limiter = Limiter(settings.redis_url, prefix=prefix)
+        stack.push_async_callback(limiter.close)
+        gate = Gate(limiter, settings.rate_limits)
+        seats = Seats(limiter, settings.sockets_per_user)
+        stack.push_async_callback(seats.close)
+        dispatcher = Dispatcher(DOMAINS, stores, gate)
+        recognition: Recognition[KnownUser] = Recognition(_recognizer(stores["identity"]))
+        sessions = Sessions(
+            node=node,
+            verifier=_verifier(settings),
+            recognize=recognition,
+            dispatcher=dispatcher,
+            hub=hub,
+            anonymous=settings.anonymous,
+            seats=seats,
+        )
+        stack.push_async_callback(sessions.close)
+        hub.listen(
+            REVOCATIONS_TOPIC, _told_of_revocations(sessions), on_gap=sessions.revocations_missed
+        )
+        edge = Edge(
+            origins=settings.cors_origins,
+            trusted_proxies=settings.trusted_proxies,
+            operations=[*(each.operation.event for each in dispatcher.served), TOPIC_EVENTS],
+        )
+        public = edge.application()
+        listener = Listener(public)
+        machines = Machines(Nodes(database), assignment.owner.node, settings.node_url)
+        sockets = SocketServer(
+            sessions,
+            _socket_options(settings),
+            assignment.owner,
+            await _elsewhere(stack, settings, assignment, machines, listener),
+        )
+        keys = IdempotencyKeys(database)
+        health = Health(bus, migrations.schema_watch(database))
+
+        for part in (
+            health,
+            Rest(edge, dispatcher, sessions, hub, gate, keys),
+            sockets,
+            Site(settings.data_dir / "media"),
+            Documents({f"/{name}.json": body for name, body in specs(settings).items()}),
+        ):
+            part.attach(public)
+        if _signs_in(settings):
+            DevSignIn(settings, sessions, demo_gallery.PEOPLE).attach(public)
+        admin = edge.application()
+        health.attach(admin)
+        sockets.attach(admin)
+
+        jobs: Outcomes = Counter()
+        lag = LoopLag()
+        WorkerReadings(
+            slot=assignment.owner.slot,
+            hub=hub,
+            bus=bus,
+            limiter=limiter,
+            presence=presence,
+            sockets=sockets,
+            sessions=sessions,
+            edge=edge,
+            pool=database,
+            written=written,
+            jobs=jobs,
+            lag=lag,
+            machines=machines,
+        ).attach(admin)
+
+        for work in (
+            keep_running(_jobs(database, keys, stores), jobs),
+            lag.keep(),
+            seats.keep(),
+            presence.keep(),
+        ):
+            stack.push_async_callback(ended, asyncio.create_task(work))
+        await _listen_privately(stack, admin, assignment.owner.http_socket(assignment.folder))
+        await listener.open([socket.socket(fileno=each) for each in assignment.listening])
+        stack.push_async_callback(sockets.drain)
+        stack.push_async_callback(listener.stop_listening)
+        stack.callback(health.drain)
+        yield
+
+
+def _hub(journal: Journal, topics: Topics) -> Hub:
+    """The hub, which knows of the domains' events and topics what they declare."""
+    events = [event for domain in DOMAINS for told in domain.events.values() for event in told]
+    declared = [topic.pattern for domain in DOMAINS for topic in domain.topics]
+    return Hub(
+        journal,
+        topics,
+        removing=[event.name for event in events if event.removes],
+        revising=[event.name for event in events if event.revises],
+        always=[REVOCATIONS_TOPIC, *(pattern for pattern in declared if "{" not in pattern)],
+    )
+
+
+def _socket_options(settings: Settings) -> SocketOptions:
+    cap, factor = settings.connects_per_second, settings.rate_limits
+    return SocketOptions(
+        ping_interval=settings.ping_interval,
+        ping_timeout=settings.ping_timeout,
+        max_payload=settings.max_payload,
+        origins=settings.cors_origins,
+        trusted_proxies=settings.trusted_proxies,
+        address_cap=settings.sockets_per_address,
+        connects_per_second=None if cap is None or factor is None else cap * factor,
+    )
+
+
+async def _elsewhere(
+    stack: AsyncExitStack,
+    settings: Settings,
+    assignment: Assignment,
+    machines: Machines,
+    listener: Listener,
+) -> Elsewhere:
+    """The way to the sessions of other workers, and theirs to the ones here."""
+    owner, folder = assignment.owner, assignment.folder
+    vouching = Vouching(settings.cluster_secret or assignment.secret)
+    forwarder = Forwarder(vouching, patience=settings.ping_interval + settings.ping_timeout)
+    stack.push_async_callback(forwarder.close)
+    if settings.node_url:
+        await machines.join()
+        stack.push_async_callback(ended, asyncio.create_task(machines.keep()))
+    stack.push_async_callback(listener.close)
+    handover = Handover(owner, folder, listener.adopt)
+    handover.open()
+    stack.callback(handover.close)
+    return Elsewhere(owner, folder, vouching, handover, forwarder, machines.find)
+
+
+async def _listen_privately(stack: AsyncExitStack, app: web.Application, path: Path) -> None:
+    """Serve `app` at a Unix socket, to the launcher and the other workers."""
+    private = runner(app)
+    stack.push_async_callback(private.cleanup)
+    await private.setup()
+    await web.UnixSite(private, path).start()
+    _close_to_others(path)
+
+
+def _close_to_others(path: Path) -> None:
+    path.chmod(0o600)
+
+
+def _verifier(settings: Settings) -> Verifier:
+    keys: SharedKey | KeySet
+    if settings.jwt_algorithm == SHARED_KEY:
+        keys = SharedKey(settings.jwt_secret)
+    else:
+        keys = KeySet(settings.jwt_jwks, settings.jwt_algorithm)
+    return Verifier(settings.jwt_algorithm, settings.jwt_issuer, settings.jwt_audience, keys)
+
+
+def _recognizer(identity: Identity) -> Callable[[Claims], Awaitable[User]]:
+    async def recognize(shown: Sequence[Claims]) -> Sequence[User | Refusal]:
+        return await identity.users.recognize([_claimed(claims) for claims in shown])
+
+    return Gathering(recognize)
+
+
+def _claimed(claims: Claims) -> Claimed:
+    issued_at = claims.issued_at
+    return Claimed(
+        id=claims.user_id,
+        external_id=claims.subject,
+        name=claims.name,
+        picture=claims.picture,
+        tier=claims.tier,
+        token_id=claims.token_id,
+        issued_at=None if issued_at is None else datetime.fromtimestamp(issued_at, UTC),
+    )
+
+
+def _told_of_revocations(sessions: Sessions) -> Callable[[Message], None]:
+    decode = msgspec.json.Decoder(Revocation).decode
+
+    def heard(message: Message) -> None:
+        try:
+            sessions.revoked(decode(message.data))
+        except msgspec.DecodeError:  # from a node of another release
+            _log.exception("a revocation could not be read")
+            sessions.revocations_missed()
+
+    return heard
+
+
+def _jobs(database: Database, keys: IdempotencyKeys, stores: dict[str, Any]) -> list[Scheduled]:
+    def scheduled(job: Job[Any], store: Any) -> Scheduled:
+        async def work() -> None:
+            await job.run(store)
+
+        async def run() -> bool:
+            if job.wanted is not None and not await job.wanted(store):
+                return False
+            return await run_if_due(database, job.name, job.every, work)
+
+        return Scheduled(job.name, job.every, run)
+
+    return [
+        scheduled(Job("journal:partitions", PARTITIONS_UPKEEP, keep_partitions), database),
+        scheduled(Job("idempotency:keys", KEYS_UPKEEP, IdempotencyKeys.forget), keys),
+        *(scheduled(job, stores[domain.name]) for domain in DOMAINS for job in domain.jobs),
+    ]
+
+
+@asynccontextmanager
+async def _database(
+    settings: Settings,
+    connections: int = DATABASE_CONNECTIONS,
+    *,
+    command_seconds: float = COMMAND_SECONDS,
+) -> AsyncIterator[Database]:
+    """The database, with the schema that this code was written for."""
+    with _explained():
+        await migrations.check_schema(settings.database_url)
+    async with open_database(
+        settings.database_url, connections=connections, command_seconds=command_seconds
+    ) as database:
+        yield database
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Why a start fails, in one line."""
+    try:
+        yield
+    except SchemaError as error:
+        raise CannotStart(str(error)) from error
+    except Refusal as refusal:
+        raise CannotStart(refusal.message) from refusal
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise CannotStart(f"the database (DATABASE_URL) cannot be used: {error}") from error

@@ -1,0 +1,1 @@
+"""HTTP: REST routes, the page and its files, health."""
