@@ -1,0 +1,1 @@
+"""`make bench-feeds`: every list of a generated gallery of a million posts, timed in the database."""
