@@ -20,6 +20,7 @@ from aiohttp import web
 from gateway.auth.keys import KeySet
 from gateway.auth.recognition import Recognition
 from gateway.auth.tokens import Claims, SharedKey, Verifier, user_id_of
+from gateway.background import Background
 from gateway.delivery.hub import Hub
 from gateway.delivery.message import Message
 from gateway.delivery.presence import Presence
@@ -53,7 +54,7 @@ from gateway.topics import Topics
 from handlers import DOMAINS
 from handlers.domain import Command, Domain, Job
 from handlers.gallery import demo as demo_gallery
-from pubsub import Attendance, Bus, Limiter, ended
+from pubsub import Attendance, Bus, Limiter
 from store import migrations
 from store.audit import Outcome
 from store.audit import audit as carry_out_audit
@@ -85,12 +86,15 @@ _log = structlog.get_logger(__name__)
 async def serve(
     settings: Settings, assignment: Assignment, *, on_ready: Callable[[], None]
 ) -> None:
-    """Run one worker until the task is cancelled; everything it opened is closed then."""
-    async with _worker(settings, assignment):
+    """Run one worker until the task is cancelled; everything it opened is closed then.
+
+    Raises where work that it does in the background has failed: the launcher starts another.
+    """
+    async with _worker(settings, assignment) as unsound:
         _calm_the_collector()
         on_ready()
         _log.info("worker ready", pid=os.getpid())
-        await asyncio.Event().wait()
+        await unsound
 
 
 def _calm_the_collector() -> None:
@@ -177,12 +181,15 @@ async def _hang(settings: Settings, database: Database) -> None:
 
 
 @asynccontextmanager
-async def _worker(settings: Settings, assignment: Assignment) -> AsyncIterator[None]:
-    """A worker that serves."""
+async def _worker(
+    settings: Settings, assignment: Assignment
+) -> AsyncIterator["asyncio.Future[None]"]:
+    """A worker that serves; the future raises where it can't any longer."""
     async with AsyncExitStack() as stack:
         connections = min(DATABASE_CONNECTIONS, MACHINE_CONNECTIONS // assignment.workers)
         database = await stack.enter_async_context(_database(settings, connections - 1))
-        stack.push_async_callback(ended, asyncio.create_task(database.keep_pulse()))
+        background = Background(stack)
+        background.keep("pulse", database.keep_pulse())
         journal = Journal(database)
         installation = await journal.installation()
         prefix = f"vernissage:{installation}:"
@@ -248,7 +255,7 @@ async def _worker(settings: Settings, assignment: Assignment) -> AsyncIterator[N
             sessions,
             _socket_options(settings),
             assignment.owner,
-            await _elsewhere(stack, settings, assignment, machines, listener),
+            await _elsewhere(stack, background, settings, assignment, machines, listener),
         )
         keys = IdempotencyKeys(database)
         health = Health(bus, migrations.schema_watch(database))
@@ -285,19 +292,16 @@ async def _worker(settings: Settings, assignment: Assignment) -> AsyncIterator[N
             machines=machines,
         ).attach(admin)
 
-        for work in (
-            keep_running(_jobs(database, keys, stores), jobs),
-            lag.keep(),
-            seats.keep(),
-            presence.keep(),
-        ):
-            stack.push_async_callback(ended, asyncio.create_task(work))
+        background.keep("jobs", keep_running(_jobs(database, keys, stores), jobs))
+        background.keep("lag", lag.keep())
+        background.keep("seats", seats.keep())
+        background.keep("presence", presence.keep())
         await _listen_privately(stack, admin, assignment.owner.http_socket(assignment.folder))
         await listener.open([socket.socket(fileno=each) for each in assignment.listening])
         stack.push_async_callback(sockets.drain)
         stack.push_async_callback(listener.stop_listening)
         stack.callback(health.drain)
-        yield
+        yield background.unsound
 
 
 def _hub(journal: Journal, topics: Topics) -> Hub:
@@ -328,6 +332,7 @@ def _socket_options(settings: Settings) -> SocketOptions:
 
 async def _elsewhere(
     stack: AsyncExitStack,
+    background: Background,
     settings: Settings,
     assignment: Assignment,
     machines: Machines,
@@ -340,7 +345,7 @@ async def _elsewhere(
     stack.push_async_callback(forwarder.close)
     if settings.node_url:
         await machines.join()
-        stack.push_async_callback(ended, asyncio.create_task(machines.keep()))
+        background.keep("machines", machines.keep())
     stack.push_async_callback(listener.close)
     handover = Handover(owner, folder, listener.adopt)
     handover.open()

@@ -41,7 +41,6 @@ _LOST = (
     *GONE,
     asyncpg.TooManyConnectionsError,
     asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.InternalClientError,  # the server has ended this connection, and its end has not come yet
 )
 
 

@@ -29,6 +29,7 @@ GONE = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.InternalClientError,  # the server has ended this connection, and its end has not come yet
 )
 """What asking raises where nobody is there; anything else is an answer."""
 

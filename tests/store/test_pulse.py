@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from store.database import Database, Transaction, open_database
-from tests.proxy import Proxy, Way
+from tests.proxy import Change, Proxy, Way
 from tests.servers import FreshDatabase
 from tests.store.refused import refused
 from tests.waiting import until
@@ -29,6 +29,17 @@ async def watched(url: str, connections: int = 4) -> AsyncIterator[Database]:
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
+
+
+def _stopping_after_last_words(proxy: Proxy) -> Change:
+    """Passes on what the server answers until it says that it ends the session, and nothing after that."""
+
+    def pass_on(data: bytes) -> bytes:
+        if ADMIN_SHUTDOWN in data:
+            proxy.stall(Way.BACK)
+        return data
+
+    return pass_on
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +132,29 @@ async def test_the_end_of_its_connection_alone_is_no_loss(
         assert lost == []
 
 
+async def test_the_last_words_of_its_connection_are_no_end_of_the_pulse(
+    url: str, superuser_url: str
+) -> None:
+    """Also where only those have come, and not yet the end of the connection: a new one answers."""
+    async with Proxy.before(url) as proxy:
+        await proxy.change(lambda: _stopping_after_last_words(proxy))
+        async with (
+            watched(proxy.url) as database,
+            open_database(superuser_url, connections=1) as operator,
+        ):
+            pulse = database._pulse
+            await until(lambda: pulse._connection is not None, "the first question")
+            first = pulse._connection
+            await operator.fetch("select pg_terminate_backend($1, 5000)", first.get_server_pid())
+            await until(lambda: pulse._connection is not first, "it is given up")
+            proxy.go_on()
+            await until(
+                lambda: pulse._connection is not None and not pulse.lost,
+                "it answers",
+                HEALTHY_SECONDS,
+            )
+
+
 async def test_a_server_that_answers_others_is_there(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,13 +177,7 @@ async def test_a_server_that_answers_others_is_there(
 async def test_a_connection_that_the_server_has_ended_is_given_up(url: str) -> None:
     """Also where only its word has come, and not yet the end of the connection; the next one is good."""
     async with Proxy.before(url) as proxy:
-
-        def last_words(data: bytes) -> bytes:
-            if ADMIN_SHUTDOWN in data:
-                proxy.stall(Way.BACK)
-            return data
-
-        await proxy.change(lambda: last_words)
+        await proxy.change(lambda: _stopping_after_last_words(proxy))
         async with open_database(proxy.url, connections=1) as database:
             pid = (await database.fetch("select pg_backend_pid() as pid"))[0]["pid"]
             async with open_database(url, connections=1) as other:
