@@ -3,7 +3,7 @@
 The journal in PostgreSQL is the measure of what there was to see; the rows are the measure of what was kept.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
@@ -220,6 +220,19 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The value below which that share of them lies; 0 of none."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
+
+
+def busiest(counts: Sequence[tuple[float, int]], seconds: float) -> int:
+    """By how much a count grew at the most in any stretch so long; `counts` are (time, count so far).
+
+    A stretch begins and ends where it was counted, so that it is that long or a little longer.
+    """
+    times = [time for time, _ in counts]
+    most = 0
+    for begin, count in counts:
+        end = min(bisect_left(times, begin + seconds), len(counts) - 1)
+        most = max(most, counts[end][1] - count)
+    return most
 
 
 def unequal(what: str, are: Mapping[str, int], should: Mapping[str, int]) -> list[str]:

@@ -194,3 +194,10 @@ def test_percentile() -> None:
 def test_unequal() -> None:
     assert checkers.unequal("post", {"a": 1}, {"a": 1}) == []
     assert len(checkers.unequal("post", {"a": 1, "b": 1}, {"a": 2})) == 2
+
+
+def test_busiest() -> None:
+    counts = [(0.0, 0), (1.0, 1), (2.0, 5), (3.0, 6), (4.0, 6)]
+    assert checkers.busiest(counts, 1.0) == 4
+    assert checkers.busiest(counts, 1.5) == 5
+    assert checkers.busiest(counts, 60.0) == 6
