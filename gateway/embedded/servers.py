@@ -20,24 +20,36 @@ class EmbeddedServers:
     database_url: str | None = None
     redis_url: str | None = None
     superuser_url: str | None = None
+    replica_url: str | None = None
+    """Of a standby of that database."""
 
 
 @asynccontextmanager
 async def embedded_servers(
-    data_dir: Path, *, postgres: bool = True, valkey: bool = True, durable: bool = True
+    data_dir: Path,
+    *,
+    postgres: bool = True,
+    valkey: bool = True,
+    replica: bool = False,
+    durable: bool = True,
 ) -> AsyncIterator[EmbeddedServers]:
     """Run the servers of `data_dir` for as long as the context lasts; raises CannotStart.
 
-    While they run, `data_dir/urls.env` (0600) holds their addresses as DATABASE_URL and REDIS_URL.
+    A `replica` is a standby beside that PostgreSQL. While they run, `data_dir/urls.env` (0600) holds their
+    addresses as DATABASE_URL, DATABASE_REPLICA_URL and REDIS_URL.
     """
     with _held(data_dir) as data_dir, _published(data_dir / "urls.env") as publish:
         home = home_of(data_dir)
-        database, bus = None, None
+        database, standby, bus = None, None, None
         async with AsyncExitStack() as stack:
             if postgres:
                 database = PostgreSQL(home, data_dir / "postgres.log", durable=durable)
                 await database.start()
                 stack.push_async_callback(database.stop)
+                if replica:
+                    standby = database.standby(data_dir / "standby.log")
+                    await standby.start()
+                    stack.push_async_callback(standby.stop)
             if valkey:
                 bus = Valkey(home, data_dir / "valkey.log")
                 await bus.start()
@@ -45,6 +57,7 @@ async def embedded_servers(
             servers = EmbeddedServers(
                 database_url=database.url if database else None,
                 superuser_url=database.superuser_url if database else None,
+                replica_url=standby.url if standby else None,
                 redis_url=bus.url if bus else None,
             )
             publish(servers)
@@ -63,7 +76,11 @@ def running_servers(data_dir: Path) -> EmbeddedServers | None:
     except OSError as error:
         raise CannotStart(f"DATA_DIR cannot be used: {error.strerror}: {error.filename}") from error
     urls = dict(line.split("=", 1) for line in lines)
-    return EmbeddedServers(urls.get("DATABASE_URL"), urls.get("REDIS_URL"))
+    return EmbeddedServers(
+        database_url=urls.get("DATABASE_URL"),
+        replica_url=urls.get("DATABASE_REPLICA_URL"),
+        redis_url=urls.get("REDIS_URL"),
+    )
 
 
 def _hold(descriptor: int) -> bool:
@@ -103,7 +120,11 @@ def _published(path: Path) -> Iterator[Callable[[EmbeddedServers], None]]:
     """Gives what publishes the addresses; they are not there before and after."""
 
     def publish(servers: EmbeddedServers) -> None:
-        urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
+        urls = {
+            "DATABASE_URL": servers.database_url,
+            "DATABASE_REPLICA_URL": servers.replica_url,
+            "REDIS_URL": servers.redis_url,
+        }
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.writelines(f"{name}={url}\n" for name, url in urls.items() if url)

@@ -23,6 +23,7 @@ from gateway.embedded.home import home_of
 from gateway.embedded.postgres import PostgreSQL
 from gateway.startup import CannotStart, make_folder
 from tests.servers import data_folder
+from tests.waiting import DEADLINE
 
 SITE_PACKAGES = Path(psutil.__file__).parent.parent
 
@@ -153,6 +154,59 @@ async def test_any_path_will_do(place: Path) -> None:
         bus = redis.asyncio.Redis.from_url(str(servers.redis_url))
         assert await bus.ping()
         await bus.aclose()
+
+
+async def test_a_replica_has_what_the_database_has_and_takes_no_writes(data_dir: Path) -> None:
+    """Both are published; it streams, under the same passwords, and is made anew at each start."""
+    for _ in range(2):
+        async with embedded_servers(data_dir, valkey=False, replica=True, durable=False) as servers:
+            assert (
+                f"DATABASE_REPLICA_URL={servers.replica_url}\n"
+                in (data_dir / "urls.env").read_text()
+            )
+            found = running_servers(data_dir)
+            assert found is not None
+            assert found.replica_url == servers.replica_url
+            before = await fetch(
+                servers.database_url,
+                "select count(*) from pg_class where relname like 'remembered%'",
+            )
+            await fetch(servers.database_url, f"create table remembered_{before} ()")
+            await _until_it_has(servers.replica_url, f"remembered_{before}")
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                await remember(servers.replica_url)
+
+
+async def test_a_replica_that_was_killed_goes_on(data_dir: Path) -> None:
+    """It takes up what was written meanwhile; no password is in its command line."""
+    make_folder(data_dir)
+    home = home_of(data_dir)
+    primary = PostgreSQL(home, data_dir / "postgres.log", durable=True)
+    await primary.start()
+    standby = primary.standby(data_dir / "standby.log")
+    try:
+        await standby.start()
+        assert str(urlsplit(primary.superuser_url).password) not in command_line(
+            psutil.Process(standby.pid)
+        )
+        psutil.Process(standby.pid).kill()
+        await standby.stop()
+        await remember(primary.url)
+        await standby.start()
+        await _until_it_has(standby.url, "remembered")
+    finally:
+        await standby.stop()
+        await primary.stop()
+
+
+async def _until_it_has(url: str | None, table: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        async with asyncio.timeout(DEADLINE):
+            while not await connection.fetchval("select to_regclass($1) is not null", table):
+                await asyncio.sleep(0.005)
+    finally:
+        await connection.close()
 
 
 async def test_only_what_is_asked_for_is_started(data_dir: Path) -> None:
