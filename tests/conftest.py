@@ -3,6 +3,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "tests.drift",
     "tests.servers",
+    "tests.valkeys",
     "tests.programs",
     "tests.nodes",
     "tests.screens",
