@@ -74,6 +74,11 @@ class Node:
         )
 
     @property
+    def names(self) -> set[str]:
+        """What its workers have called themselves so far, as in `session:ready`."""
+        return {record["worker"] for record in self.log if record["event"] == "worker ready"}
+
+    @property
     def errors(self) -> list[dict[str, Any]]:
         return [
             record for record in self.log if record.get("level") not in ("debug", "info", "warning")
@@ -114,7 +119,8 @@ class Installation:
     async def start(self, port: str | None = None, **settings: str) -> Node:
         """A node that is ready to serve; `settings` are VERNISSAGE_… in lower case."""
         port = port or str(free_port())
-        log = self._folder / f"node-{port}.log"
+        host = settings.get("host", "127.0.0.1")
+        log = self._folder / f"node-{host}-{port}.log"
         with log.open("ab") as stderr:
             begins_at = stderr.tell()
             process = await asyncio.create_subprocess_exec(
@@ -124,7 +130,7 @@ class Installation:
                 stdin=asyncio.subprocess.DEVNULL,
                 stderr=stderr,
             )
-        node = Node(process, f"http://127.0.0.1:{port}", log, begins_at)
+        node = Node(process, f"http://{host}:{port}", log, begins_at)
         await _ready(node)
         self.nodes.append(node)
         return node

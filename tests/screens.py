@@ -9,6 +9,7 @@ import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -363,12 +364,15 @@ class NodeScreen(Screen):
         self._clients.send({"client": self._name, "do": do, **what})
 
 
-@pytest.fixture(scope="session")
-async def node_clients(node: Path) -> AsyncIterator[NodeClients]:
+@asynccontextmanager
+async def node_driver(
+    node: Path, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[NodeClients]:
     """Official clients, all in one Node process."""
     process = await asyncio.create_subprocess_exec(
         *(node, "driver.mjs"),
         cwd=NODE_FOLDER,
+        env=environment,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=LINE_BYTES,
@@ -376,3 +380,10 @@ async def node_clients(node: Path) -> AsyncIterator[NodeClients]:
     clients = NodeClients(process)
     yield clients
     await clients.end()
+
+
+@pytest.fixture(scope="session")
+async def node_clients(node: Path) -> AsyncIterator[NodeClients]:
+    """Those that most tests share."""
+    async with node_driver(node) as clients:
+        yield clients
