@@ -149,15 +149,22 @@ const STEPS = {
     return gather({ ...state, watches: each(state, (watch) => (watch.stage === "deferred" ? wanted(watch) : watch)) });
   },
 
-  /** Without a socket: the next topic to ask for, a new one first, then the one asked for longest ago. */
+  /**
+   * Without a socket: the next topic to ask for. A new one comes first; then the one that was wished for last, which
+   * is what is being looked at, every few turns; and in those between, the one asked for longest ago.
+   */
   turn(state) {
     if (state.way !== "rest" || state.polling !== null) return [state, []];
     const candidates = entries(state).filter(
       ([, watch]) => topicOf(state, watch) !== null && (watch.stage === "wanted" || watch.stage === "live"),
     );
     if (!candidates.length) return [state, []];
-    const rank = ([, watch]) => (watch.stage === "wanted" ? -1 : watch.number);
-    const [id, watch] = candidates.reduce((best, one) => (rank(one) < rank(best) ? one : best));
+    const last = candidates.at(-1);
+    const due = (one) => {
+      if (one[1].stage === "wanted") return Infinity;
+      return (state.count - one[1].number) * (one === last ? candidates.length : 1);
+    };
+    const [id, watch] = candidates.reduce((best, one) => (due(one) > due(best) ? one : best));
     const number = state.count + 1;
     const asked = { ...watch, stage: watch.stage === "live" ? "live" : "asked", number };
     const next = { ...put(state, id, asked), count: number, polling: number };

@@ -438,6 +438,26 @@ test("without a socket topics are asked for in turns, new ones first, one at a t
   assert.deepEqual(following.told, { [ids[0]]: [2, 3, 4], [ids[1]]: [2, 3] });
 });
 
+test("in turns, what was wished for last comes again soon, and nothing waits for ever", () => {
+  const topics = Array.from({ length: 12 }, (_, n) => `post:${n}`);
+  const following = new Following();
+  for (const topic of topics) following.watch(topic, at(1));
+  following.ready({ way: "rest" });
+  const asked = [];
+  for (let turn = 0; turn < 5 * topics.length; turn += 1) {
+    const [poll] = following.take({ type: "turn" });
+    following.answered({ number: poll.number, ids: [poll.id] }, answer(poll.topic, 1, []));
+    asked.push(poll.topic);
+  }
+  const pauses = (topic) => {
+    const turns = [...asked.keys()].filter((turn) => asked[turn] === topic);
+    return [...turns.slice(1), asked.length].map((turn, n) => turn - turns[n]);
+  };
+  assert.deepEqual(asked.slice(0, topics.length), topics);
+  assert.ok(Math.max(...pauses(topics.at(-1))) <= 4);
+  for (const topic of topics) assert.ok(Math.max(...pauses(topic)) <= 2 * topics.length);
+});
+
 test("when there is a socket after all, it goes on from where the turns have come", () => {
   const following = new Following();
   following.watch("post:a", at(1));
