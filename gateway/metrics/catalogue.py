@@ -131,6 +131,7 @@ LOOP_LAG_SECONDS = _histogram(
 WORKER_CONNECTIONS = _gauge("worker_connections", "Clients connected to a worker.", "worker")
 WORKER_CPU_SECONDS = _counter("worker_cpu_seconds", "CPU time that a worker has used.", "worker")
 WORKER_RESIDENT_BYTES = _gauge("worker_resident_bytes", "Memory that a worker holds.", "worker")
+WORKER_TASKS = _gauge("worker_tasks", "Tasks of a worker's loop that are under way.", "worker")
 
 MACHINES = _gauge(
     "machines",

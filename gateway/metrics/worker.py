@@ -1,5 +1,6 @@
 """A worker's readings: what its parts have counted, taken together when the launcher asks."""
 
+import asyncio
 import resource
 import time
 from collections.abc import Iterator, Mapping
@@ -97,6 +98,7 @@ class WorkerReadings:
         yield spread(m.LOOP_LAG_SECONDS, self._lag.seconds)
         yield reading(m.WORKER_CPU_SECONDS, time.process_time(), self._worker)
         yield reading(m.WORKER_RESIDENT_BYTES, _resident_bytes(), self._worker)
+        yield reading(m.WORKER_TASKS, len(asyncio.all_tasks()), self._worker)
 
     def _clients(self) -> Iterator[Reading]:
         connected = self._sockets.by_transport

@@ -45,6 +45,8 @@ SAMPLE_SECONDS = 0.05
 
 LEAK_SHARE = 1.1
 FORGET_SECONDS = 60.0
+OTHER_TASKS = 12
+"""What is under way at one time and not at another, for other reasons than connections."""
 
 
 async def test_p8_a_slow_reader_harms_only_itself(place: Place, promise: Promise) -> None:
@@ -241,7 +243,7 @@ async def _requests(place: Place, posts: Sequence[str], outcomes: Counter[str]) 
 
 
 async def test_p16_nothing_leaks(place: Place, promise: Promise) -> None:
-    """Nothing leaks: connections that come and go leave no topic, descriptor or memory behind.
+    """Nothing leaks: connections that come and go leave no topic, task, descriptor or memory behind.
 
     Half of them end in the middle of the handshake, the others after it, while they watch. Memory: + 10 %.
     """
@@ -249,6 +251,7 @@ async def test_p16_nothing_leaks(place: Place, promise: Promise) -> None:
     async with gathered(place, watchers=1, writers=1, watch_at=place.doors[1:]) as crowd:
         churn = Churn(station, crowd.posts)
         topics = await station.metric("vernissage_topics")
+        tasks = await station.metric("vernissage_worker_tasks")
         await churn.run(min(BUDGET.churn, 2_000))  # so that what is made once is there
         descriptors, memory = station.descriptors, station.memory
         await churn.run(BUDGET.churn)
@@ -258,6 +261,7 @@ async def test_p16_nothing_leaks(place: Place, promise: Promise) -> None:
         for what, now, then in (
             ("topics", await station.metric("vernissage_topics"), topics),
             ("connections", await station.metric("vernissage_connections"), 1),
+            ("tasks", await station.metric("vernissage_worker_tasks"), tasks + OTHER_TASKS),
             ("descriptors", station.descriptors, descriptors + OTHER_DESCRIPTORS),
             ("bytes of memory", station.memory, memory * LEAK_SHARE),
         ):

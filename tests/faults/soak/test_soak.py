@@ -23,7 +23,7 @@ GROWN = 1.1
 
 
 async def test_p16_nothing_leaks_in_the_long_run(place: Place, promise: Promise) -> None:
-    """Nothing leaks in the long run: memory, descriptors and topics are flat, while all come, go and write.
+    """Nothing leaks in the long run: memory, descriptors, topics and tasks are flat, while all come, go and write.
 
     The last third of the time is compared with the one before; the first is for warming up.
     """
@@ -44,6 +44,7 @@ async def test_p16_nothing_leaks_in_the_long_run(place: Place, promise: Promise)
             samples["bytes of memory"].append(station.memory)
             samples["descriptors"].append(station.descriptors)
             samples["topics"].append(await station.metric("vernissage_topics"))
+            samples["tasks"].append(await station.metric("vernissage_worker_tasks"))
             await asyncio.sleep(max(due - time.monotonic(), 0.0))
         await crowd.comes_to_rest()
         violations = await crowd.violations()
