@@ -14,7 +14,7 @@ import structlog
 
 from gateway import composition
 from gateway.audit import table
-from gateway.auth.tokens import mint
+from gateway.auth.tokens import SUBJECT_RULE, is_subject, mint
 from gateway.embedded import (
     EmbeddedServers,
     embedded_servers,
@@ -25,7 +25,7 @@ from gateway.embedded import (
 from gateway.launcher import Channel, check_free, launch
 from gateway.logs import configure_logs
 from gateway.loop import new_event_loop
-from gateway.reports import reports
+from gateway.sentry import reports
 from gateway.settings import (
     Settings,
     check_for_production,
@@ -162,6 +162,8 @@ def token(user: str, role: str, ttl: int) -> None:
             f"only the owner of the private key can make {settings.jwt_algorithm} tokens;"
             " for tokens of our own leave VERNISSAGE_JWT_ALGORITHM at HS256"
         )
+    if not is_subject(user):
+        raise CannotStart(f"--user takes {SUBJECT_RULE}")
     click.echo(mint(settings, user, role, ttl))
 
 

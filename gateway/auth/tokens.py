@@ -150,8 +150,8 @@ class Verifier:
         ):
             raise unauthenticated(f"lives longer than {LONGEST_LIFE_SECONDS} seconds")
         subject = payload["sub"]
-        if not isinstance(subject, str) or not 0 < len(subject) <= 255 or _UNSHOWN.search(subject):
-            raise unauthenticated("has no usable `sub`: text of 1 to 255 characters is")
+        if not isinstance(subject, str) or not is_subject(subject):
+            raise unauthenticated(f"has no usable `sub`: {SUBJECT_RULE} is")
         return Claims(
             user_id=user_id_of(subject, self.issuer),
             subject=subject,
@@ -163,6 +163,14 @@ class Verifier:
             picture=_picture(payload),
             tier=_text(payload, "tier", 50),
         )
+
+
+SUBJECT_RULE = "text of 1 to 255 characters"
+
+
+def is_subject(name: str) -> bool:
+    """Whether a token may name its user so."""
+    return 0 < len(name) <= 255 and not _UNSHOWN.search(name)
 
 
 def user_id_of(subject: str, issuer: str) -> UUID:

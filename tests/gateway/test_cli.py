@@ -253,6 +253,12 @@ async def test_token_prints_a_token_and_nothing_else(
     assert claims["sub"]
 
 
+async def test_no_token_is_printed_that_would_be_refused(environ: dict[str, str]) -> None:
+    code, out, err = await vernissage("token", "--user", "", environ=environ)
+    assert (code, out) == (1, "")
+    assert "1 to 255 characters" in one_line(err)
+
+
 async def test_config_changes_nothing(environ: dict[str, str], data_dir: Path) -> None:
     """It only looks; a misspelt setting is mentioned beside it."""
     code, out, err = await vernissage("config", environ=environ | {"VERNISSAGE_PROT": "1"})

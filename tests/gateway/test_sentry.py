@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from gateway.logs import configure_logs
-from gateway.reports import reports
+from gateway.sentry import reports
 from gateway.settings import read_settings
 from gateway.startup import CannotStart
 
