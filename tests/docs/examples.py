@@ -46,7 +46,10 @@ class Program:
 
     async def ends(self) -> list[str]:
         """Wait for its end, which is a good one; all that it printed."""
-        assert await asyncio.wait_for(self._process.wait(), DEADLINE) == 0, self.printed
+        try:
+            assert await asyncio.wait_for(self._process.wait(), DEADLINE) == 0, self.printed
+        except TimeoutError:
+            pytest.fail(f"did not end: {self.printed}")
         await self._reading
         return self.printed
 

@@ -84,11 +84,15 @@ class Crowd:
             while self.history.acknowledged < until:
                 await asyncio.sleep(0.01)
 
-    async def waits(self, commands: int) -> None:
-        """Return once so many commands are without an answer at the same time."""
-        async with asyncio.timeout(GATHER_SECONDS):
-            while sum(self._waiting) < commands:
-                await asyncio.sleep(0.002)
+    async def waits(self, commands: int, seconds: float) -> bool:
+        """Whether, within so long, so many commands came to be without an answer at the same time."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while sum(self._waiting) < commands:
+            if loop.time() > until:
+                return False
+            await asyncio.sleep(0.002)
+        return True
 
     async def comes_to_rest(self) -> None:
         """Nobody writes any more, and every screen shows all there is, or has had the time to."""

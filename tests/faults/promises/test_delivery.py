@@ -5,6 +5,8 @@ import random
 import time
 from collections.abc import Sequence
 
+import pytest
+
 from tests.faults import checkers
 from tests.faults.budget import BUDGET
 from tests.faults.clients import Client
@@ -17,6 +19,9 @@ from tests.proxy import Way
 REACH_SECONDS = 5.0
 HELD_SECONDS = 0.5
 """For which what goes to PostgreSQL, or comes back, is held before the crash."""
+UNNOTICED_SECONDS = 1.0
+"""Within which a node does not notice that PostgreSQL keeps silent."""
+TRIES = 10
 DROPPED = 0.1
 """The share of the messages of Redis that are lost."""
 EQUAL_SECONDS = 10.0
@@ -60,25 +65,35 @@ async def test_p3_committed_means_published(place: Place, promise: Promise) -> N
     it 16 entries of short topics never came.)
     """
     crashing, staying = place.stations
-    moments = {
-        "before commit": lambda: crashing.database.stall(Way.THERE),
-        "after commit": lambda: crashing.database.stall(Way.BACK),
-        "before publishing": lambda: crashing.bus.stall(Way.THERE),
-        "at any moment": lambda: None,
-    }
+    ways = {"before commit": Way.THERE, "after commit": Way.BACK}
+
+    async def stall(moment: str) -> None:
+        """Bring half of the writers into that moment."""
+        half = len(crowd.writers) // 2
+        if moment == "before publishing":  # what is acknowledged now is told to nobody
+            crashing.bus.stall(Way.THERE)
+            await crowd.wrote(half)
+        if (way := ways.get(moment)) is None:
+            return
+        for _ in range(TRIES):
+            crashing.database.stall(way)
+            if await crowd.waits(half, UNNOTICED_SECONDS):
+                await asyncio.sleep(HELD_SECONDS)
+                return
+            # Too slow: by now the node refuses whatever comes, and nobody is in the middle of anything.
+            await crashing.mend()
+            await place.is_well()
+            await crowd.wrote(half)
+        pytest.fail(f"not once were {half} writers in the middle of a command")
+
     async with gathered(
         place, watch_at=[staying.url], write_at=[crashing.url], faithful=True
     ) as crowd:
         for _ in range(BUDGET.cycles):
-            for moment, stall in moments.items():
+            for moment in (*ways, "before publishing", "at any moment"):
                 crowd.begin_to_write()
                 await crowd.wrote(len(crowd.writers))
-                stall()
-                if moment == "before publishing":  # what is acknowledged now is told to nobody
-                    await crowd.wrote(len(crowd.writers) // 2)
-                else:
-                    await crowd.waits(len(crowd.writers) // 2)
-                    await asyncio.sleep(HELD_SECONDS)
+                await stall(moment)
                 crashing.kill_worker()
                 await crashing.database.reset()
                 await crashing.bus.reset()
