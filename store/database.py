@@ -150,8 +150,9 @@ class Database:
     Where its pulse is kept that is within 3 seconds, and at once while PostgreSQL is known to be away.
     """
 
-    def __init__(self, pool: Any, url: str) -> None:
+    def __init__(self, pool: Any, url: str, *, acquire_seconds: float) -> None:
         self._pool = pool
+        self._acquire_seconds = acquire_seconds
         self._pulse = Pulse(url, answered_at=lambda: self._answered_at, when_lost=self._give_up)
         self._answered_at = 0.0
         self._held: set[Any] = set()
@@ -293,7 +294,7 @@ class Database:
             raise _unavailable()
         asked = time.perf_counter()
         try:
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            async with self._pool.acquire(timeout=self._acquire_seconds) as connection:
                 began = time.perf_counter()
                 self._meter.waited(began - asked)
                 self._held.add(connection)
@@ -340,7 +341,11 @@ async def _leave_as_it_is(connection: Any) -> None:
 
 @asynccontextmanager
 async def open_database(
-    url: str, *, connections: int, command_seconds: float = COMMAND_SECONDS
+    url: str,
+    *,
+    connections: int,
+    command_seconds: float = COMMAND_SECONDS,
+    acquire_seconds: float = ACQUIRE_SECONDS,
 ) -> AsyncIterator[Database]:
     """A database with up to `connections` connections, closed at the end of the block."""
     pool = await asyncpg.create_pool(
@@ -359,7 +364,7 @@ async def open_database(
         },
     )
     try:
-        yield Database(pool, url)
+        yield Database(pool, url, acquire_seconds=acquire_seconds)
     finally:
         try:
             await asyncio.wait_for(pool.close(), COMMAND_SECONDS)

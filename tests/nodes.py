@@ -12,7 +12,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from store.database import Database, open_database
 from tests.servers import FreshDatabase
 
 PROJECT = Path(__file__).resolve().parent.parent
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 """Within which a node has to end after a SIGTERM: operations.md, "Workers, restarts and draining"."""
 
@@ -117,8 +117,17 @@ class Installation:
         self._folder = folder
 
     async def start(self, port: str | None = None, **settings: str) -> Node:
-        """A node that is ready to serve; `settings` are VERNISSAGE_… in lower case."""
-        port = port or str(free_port())
+        """A node that is ready to serve, at `port` or any; `settings` are VERNISSAGE_… in lower case."""
+        while True:
+            node = await self._launch(port or str(free_port()), settings)
+            if await _is_ready(node):
+                self.nodes.append(node)
+                return node
+            # Somebody else, who looked at the same moment, has found the same port to be free.
+            if port is not None or "is in use" not in str(node.log):
+                pytest.fail(f"the node did not become ready: {node.log}")
+
+    async def _launch(self, port: str, settings: Mapping[str, str]) -> Node:
         host = settings.get("host", "127.0.0.1")
         log = self._folder / f"node-{host}-{port}.log"
         with log.open("ab") as stderr:
@@ -130,10 +139,7 @@ class Installation:
                 stdin=asyncio.subprocess.DEVNULL,
                 stderr=stderr,
             )
-        node = Node(process, f"http://{host}:{port}", log, begins_at)
-        await _ready(node)
-        self.nodes.append(node)
-        return node
+        return Node(process, f"http://{host}:{port}", log, begins_at)
 
     def environment(self, **settings: str) -> dict[str, str]:
         """The environment of a node, or of a `vernissage` command beside it."""
@@ -172,18 +178,19 @@ class Installation:
         await asyncio.gather(*(node.stop() for node in self.nodes))
 
 
-async def _ready(node: Node) -> None:
+async def _is_ready(node: Node) -> bool:
+    """True once it serves; False where it ends before that, or takes too long."""
     try:
         async with aiohttp.ClientSession() as http, asyncio.timeout(START_SECONDS):
             while node.process.returncode is None:
                 if (admin := node.admin_url) is not None:
                     async with http.get(f"{admin}/readyz") as answer:
                         if answer.status == 200:
-                            return
+                            return True
                 await asyncio.sleep(0.02)
     except TimeoutError:
         await node.stop(signal.SIGKILL)
-    pytest.fail(f"the node did not become ready: {node.log}")
+    return False
 
 
 @asynccontextmanager

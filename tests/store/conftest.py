@@ -10,8 +10,12 @@ from tests.store.people import People
 
 @pytest.fixture(scope="module")
 async def database(fresh_database: FreshDatabase) -> AsyncIterator[Database]:
-    """A migrated database for the tests of one module, which make people and posts of their own."""
-    async with open_database(await fresh_database(), connections=8) as database:
+    """A migrated database for the tests of one module, which make people and posts of their own.
+
+    Hundreds of them may ask at once, on a machine that is busy with other tests.
+    """
+    url = await fresh_database()
+    async with open_database(url, connections=8, acquire_seconds=60) as database:
         yield database
 
 
