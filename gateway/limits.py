@@ -105,13 +105,13 @@ class Gate:
         bucket = window = None
         if paced:
             bucket = Bucket(
-                f"pace:{who}",
+                f"pace:{{{who}}}",
                 COMMANDS_PER_SECOND * self._factor,
                 max(round(COMMANDS_AT_ONCE * self._factor), 1),
             )
         if limit is not None:
             window = Window(
-                f"limit:{limit.name}:{who}",
+                f"limit:{limit.name}:{{{who}}}",
                 max(round(limit.count * self._factor), 1),
                 limit.window.total_seconds(),
                 f"{self._mark}{next(self._tickets)}",

@@ -3,6 +3,7 @@
 import re
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^/@\s]+@")
+_PARAMETER = re.compile(r"(?<=[?&]sentinel_password=)[^&\s]+")
 _TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 _DETAIL = re.compile(r"(?<=DETAIL:)  ?.*")
 _ARGUMENT = re.compile(r"(?<=query argument )(\$\d+): .*")
@@ -20,4 +21,5 @@ def redact(text: str) -> str:
         text = _ARGUMENT.sub(rf"\1: {HIDDEN}", text)
     if "://" in text:
         text = _PASSWORD.sub(rf"\1:{HIDDEN}@", text)
+        text = _PARAMETER.sub(HIDDEN, text)
     return _TOKEN.sub(HIDDEN, text) if "eyJ" in text else text

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from gateway.redaction import HIDDEN, redact
 from gateway.startup import CannotStart, make_folder
+from pubsub import check_url
 
 PREFIX = "VERNISSAGE_"
 SHARED_KEY = "HS256"
@@ -110,6 +111,11 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _redis(value: str) -> str:
+    check_url(value)
+    return value
+
+
 def _jwks(value: str) -> str:
     if not value.startswith(("https://", "http://")) and not Path(value).is_file():
         raise ValueError("a URL, or the path of a file that is there")
@@ -160,7 +166,7 @@ class Settings:
     env: str = _setting("VERNISSAGE_ENV", _one_of("dev", "production"), "dev")
     database_url: str = _setting("DATABASE_URL", _optional(_url("postgresql", "postgres")), "")
     """Empty, in dev, until the embedded server runs."""
-    redis_url: str = _setting("REDIS_URL", _optional(_url("redis", "rediss")), "")
+    redis_url: str = _setting("REDIS_URL", _optional(_redis), "")
     """Empty, in dev, until the embedded server runs."""
     host: str = _setting("VERNISSAGE_HOST", str, _by_env(dev="127.0.0.1", production="0.0.0.0"))  # noqa: S104
     port: int = _setting("VERNISSAGE_PORT", _port, "8080")

@@ -3,16 +3,12 @@
 Redis keeps each node's share until it fades; what a node does not renew in time counts no more.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from redis.exceptions import NoScriptError, RedisError
-
-from pubsub.commands import open_redis
+from pubsub.commands import Call, Script, open_commands, run
 
 SHARE_SECONDS = 60.0
 """How long a node's share stays unless it is renewed."""
@@ -25,8 +21,7 @@ CHANGES_A_CALL = 500
 SOCKET_SECONDS = 1.0
 """Within which Redis has to answer, or it counts as away."""
 
-_LUA = Path(__file__).with_name("attendance.lua").read_text(encoding="utf-8")
-_SHA = hashlib.sha1(_LUA.encode(), usedforsecurity=False).hexdigest()
+_TELL = Script("attendance.lua")
 _KEYS = ("fades", "visitors", "at", "came", "tell")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -64,34 +59,31 @@ class Attendance:
     def __init__(
         self, url: str, *, prefix: str, node: str, share_seconds: float = SHARE_SECONDS
     ) -> None:
-        self._redis = open_redis(url, SOCKET_SECONDS)
+        self._redis = open_commands(url, SOCKET_SECONDS)
         self._prefix = prefix
         self._node = node
         self._life = str(round(share_seconds * 1000))
 
     async def close(self) -> None:
         """Let go of the connection."""
-        await self._redis.aclose()
+        await self._redis.close()
 
     async def tell(self, shares: Sequence[Share]) -> list[Present | None]:
         """Say who is here, and hear who is there in all; None where the share has to be told whole.
 
         One round trip for any number of places up to CALLS_AT_ONCE. Raises Away.
         """
-        calls: list[tuple[list[str], list[str | bytes]]] = []
+        calls: list[Call] = []
         last = []
         for share in shares:
             calls += self._calls(share)
             last.append(len(calls) - 1)
         answers: list[Any] = []
-        try:
-            for first in range(0, len(calls), CALLS_AT_ONCE):
-                answers += await self._evaluate(calls[first : first + CALLS_AT_ONCE])
-        except (RedisError, OSError) as error:
-            raise Away(repr(error)) from error
+        for first in range(0, len(calls), CALLS_AT_ONCE):
+            answers += await self._evaluate(calls[first : first + CALLS_AT_ONCE])
         return [_present(answers[place]) for place in last]
 
-    def _calls(self, share: Share) -> list[tuple[list[str], list[str | bytes]]]:
+    def _calls(self, share: Share) -> list[Call]:
         keys = [f"{self._prefix}here:{{{share.place}}}:{name}" for name in _KEYS]
         changes: list[tuple[str, bytes | None]] = [*share.came.items()]
         changes += [(user, None) for user in share.left]
@@ -103,25 +95,15 @@ class Attendance:
             arguments: list[str | bytes] = [self._node, self._life, whole, str(share.visitors)]
             arguments += [str(SAMPLE_USERS), str(len(came) // 2), *came]
             arguments += [user for user, tell in some if tell is None]
-            calls.append((keys, arguments))
+            calls.append(Call(keys, arguments))
         return calls
 
-    async def _evaluate(self, calls: Sequence[tuple[list[str], list[str | bytes]]]) -> list[Any]:
-        """Redis's answers in one round trip; in two more where it does not know the script any more."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for keys, arguments in calls:
-            pipeline.evalsha(_SHA, len(keys), *keys, *arguments)
-        answers: list[Any] = await pipeline.execute(raise_on_error=False)
-        if any(isinstance(answer, NoScriptError) for answer in answers):
-            # It was lost with all shares: nothing of these calls has been done.
-            await self._redis.script_load(_LUA)
-            pipeline = self._redis.pipeline(transaction=False)
-            for keys, arguments in calls:
-                pipeline.evalsha(_SHA, len(keys), *keys, *arguments)
-            answers = await pipeline.execute(raise_on_error=False)
+    async def _evaluate(self, calls: Sequence[Call]) -> list[Any]:
+        """Redis's answers in one round trip; in two where it does not know the script any more."""
+        answers = await run(self._redis, _TELL, calls)
         for answer in answers:
             if isinstance(answer, Exception):
-                raise answer
+                raise Away(repr(answer)) from answer
         return answers
 
 

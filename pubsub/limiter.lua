@@ -1,6 +1,7 @@
--- Asks for commands, one after the other. KEYS: of each the bucket and the window (either may be '').
+-- Asks for commands, one after the other. KEYS: of each the bucket and the window.
 -- ARGV[1], JSON: of each emission interval and burst tolerance of the bucket (seconds), count and length of the
--- window (seconds), and the ticket that marks this command in the window.
+-- window (seconds), and the ticket that marks this command in the window. Interval or count is 0 where bucket or
+-- window is not asked, whatever its key.
 -- Answers a line for each, all in one string, which is cheap to read: 0 if it may go on, 1 if the bucket refuses
 -- it, 2 if the window does; then for bucket and window how many more may go on, and in how many milliseconds one
 -- more than that, -1 for what was not asked. Where a key cannot be used, ! and why.
@@ -15,7 +16,7 @@ local function take(bucket, window, interval, tolerance, count, length, ticket)
             bucket_left, bucket_wait, window_left, window_wait)
     end
 
-    if bucket ~= '' then
+    if interval > 0 then
         local due = math.max(tonumber(redis.call('GET', bucket) or now), now)
         if due - now > tolerance then
             bucket_left, bucket_wait = 0, math.ceil((due - now - tolerance) * 1000)
@@ -27,7 +28,7 @@ local function take(bucket, window, interval, tolerance, count, length, ticket)
         bucket_wait = math.ceil((due + bucket_left * interval - now - tolerance) * 1000)
     end
 
-    if window ~= '' then
+    if count > 0 then
         redis.call('ZREMRANGEBYSCORE', window, '-inf', now - length)
         local taken = redis.call('ZCARD', window)
         local refused = taken >= count

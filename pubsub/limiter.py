@@ -4,21 +4,18 @@ Redis keeps them and its clock decides; while Redis is away each process counts 
 """
 
 import asyncio
-import hashlib
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import structlog
-from redis.asyncio.client import Pipeline
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
-from pubsub.commands import open_redis
+from pubsub.commands import Call, Command, Group, Script, open_commands, run
 from pubsub.ending import ended
 
 SOCKET_SECONDS = 0.5
@@ -28,11 +25,12 @@ AWAY_SECONDS = 1.0
 FORGET_EVERY = 10_000
 """Local decisions between two sweeps of what has run out."""
 
-_LUA = Path(__file__).with_name("limiter.lua").read_text(encoding="utf-8")
-_RENEW = Path(__file__).with_name("renew.lua").read_text(encoding="utf-8")
-_SHA = hashlib.sha1(_LUA.encode(), usedforsecurity=False).hexdigest()
+_TAKE = Script("limiter.lua")
+_RENEW = Script("renew.lua")
 _BY_BUCKET = 1
 _ERROR = b"!"
+_NOTHING = "nothing"
+"""A key for who asks for nothing: scripts have to have one."""
 _encode = msgspec.json.Encoder().encode
 _log = structlog.get_logger(__name__)
 
@@ -66,7 +64,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What one command needs leave of; both must agree."""
+    """What one command needs leave of; both must agree. On a cluster both keys have to be of one slot."""
 
     bucket: Bucket | None = None
     window: Window | None = None
@@ -96,10 +94,6 @@ class Verdict:
         return self.refused_by is None
 
 
-_PROBE = Ask(Bucket("probe", per_second=1.0, burst=1))
-"""What is asked to see whether Redis decides."""
-
-
 class _Batch:
     """Asks that go to Redis together, and the verdicts on them."""
 
@@ -115,24 +109,25 @@ class Limiter:
     """
 
     def __init__(self, url: str, *, prefix: str) -> None:
-        self._redis = open_redis(url, SOCKET_SECONDS)
+        self._redis = open_commands(url, SOCKET_SECONDS)
         self._prefix = prefix
         self._local = LocalLimiter()
         self._gathering: _Batch | None = None
         self._turn = asyncio.Lock()
-        self._away = False
+        self._away: set[str] = set()
+        """The servers that did not answer."""
         self._looking: asyncio.Task[None] | None = None
 
     @property
     def away(self) -> bool:
-        """Whether Redis did not answer when it was asked last."""
-        return self._away
+        """Whether Redis, or a shard of it, did not answer when it was asked last."""
+        return bool(self._away)
 
     async def close(self) -> None:
         """Let go of the connections."""
         if self._looking is not None:
             await ended(self._looking)
-        await self._redis.aclose()
+        await self._redis.close()
 
     async def take(self, asks: Sequence[Ask]) -> list[Verdict]:
         """A verdict for each, in order. What is allowed is counted at once."""
@@ -149,58 +144,70 @@ class Limiter:
     async def give_back(self, windows: Sequence[Window]) -> None:
         """Uncount commands that were allowed and then came to nothing."""
         self._local.give_back(windows)
-        pipeline = self._redis.pipeline(transaction=False)
-        for window in windows:
-            pipeline.zrem(self._prefix + window.key, window.ticket)
-        await self._try(pipeline)
+        await self._tell(windows, lambda key, window: ("ZREM", key, window.ticket))
 
     async def renew(self, windows: Sequence[Window]) -> None:
         """Count what was allowed and still lasts as if it had begun now."""
         self._local.renew(windows)
-        pipeline = self._redis.pipeline(transaction=False)
-        for window in windows:
-            pipeline.eval(_RENEW, 1, self._prefix + window.key, window.seconds, window.ticket)
-        await self._try(pipeline)
+        await self._tell(
+            windows,
+            lambda key, window: ("EVAL", _RENEW.text, 1, key, window.seconds, window.ticket),
+        )
 
-    async def _try(self, pipeline: Pipeline) -> None:
+    async def _tell(
+        self, windows: Sequence[Window], command: Callable[[str, Window], Command]
+    ) -> None:
         """Tell Redis, where it is there."""
-        if self._away:
+        keys = [self._prefix + window.key for window in windows]
+        there = [group for group in self._redis.groups(keys) if group.server not in self._away]
+        places = [place for group in there for place in group.places]
+        if not places:
             return
-        try:
-            await pipeline.execute()
-            self._answered()
-        except (RedisError, OSError) as error:
-            self._failed(error)
+        answers = iter(
+            await self._redis.send(
+                [(keys[place], command(keys[place], windows[place])) for place in places]
+            )
+        )
+        for server, its in there:
+            for answer in [next(answers) for _ in its]:
+                self._heard(server, answer)
 
     async def _decide(self, batch: _Batch) -> list[Verdict]:
         async with self._turn:
             self._gathering = None
-            if self._away:
-                return self._local.take(batch.asks)
-            try:
-                answers = await self._evaluate(batch.asks)
-            except (RedisError, OSError) as error:
-                self._failed(error)
-                return self._local.take(batch.asks)
-            self._answered()
-            return [
-                self._verdict(ask, answer) for ask, answer in zip(batch.asks, answers, strict=True)
-            ]
+            asks = batch.asks
+            keys = [self._keys(ask) for ask in asks]
+            groups = self._redis.groups([first for first, _ in keys])
+            there = [group for group in groups if group.server not in self._away]
+            verdicts: dict[int, Verdict] = {}
+            for group, answer in zip(there, await self._evaluate(asks, keys, there), strict=True):
+                self._heard(group.server, answer)
+                if isinstance(answer, bytes):
+                    for place, line in zip(group.places, answer.splitlines(), strict=True):
+                        verdicts[place] = self._verdict(group.server, asks[place], line)
+            alone = [place for place in range(len(asks)) if place not in verdicts]
+            for place, verdict in zip(
+                alone, self._local.take([asks[place] for place in alone]), strict=True
+            ):
+                verdicts[place] = verdict
+            return [verdicts[place] for place in range(len(asks))]
 
-    async def _evaluate(self, asks: Sequence[Ask]) -> list[bytes]:
-        """Redis's answers in one round trip; in two where it does not know the script any more."""
-        keys = [key for ask in asks for key in self._keys(ask)]
-        arguments = _encode([_arguments(ask) for ask in asks])
-        lines: bytes
-        try:
-            lines = await self._redis.evalsha(_SHA, len(keys), *keys, arguments)
-        except NoScriptError:
-            lines = await self._redis.eval(_LUA, len(keys), *keys, arguments)
-        return lines.splitlines()
+    async def _evaluate(
+        self, asks: Sequence[Ask], keys: Sequence[tuple[str, str]], groups: Sequence[Group]
+    ) -> list[bytes | Exception]:
+        """Redis's answers to each group: a line for each ask, or why there are none."""
+        calls = [
+            Call(
+                [key for place in group.places for key in keys[place]],
+                [_encode([_arguments(asks[place]) for place in group.places])],
+            )
+            for group in groups
+        ]
+        return await run(self._redis, _TAKE, calls) if calls else []
 
-    def _verdict(self, ask: Ask, answer: bytes) -> Verdict:
+    def _verdict(self, server: str, ask: Ask, answer: bytes) -> Verdict:
         if answer.startswith(_ERROR):
-            self._failed(RedisError(answer.decode()))
+            self._failed(server, RedisError(answer.decode()))
             (verdict,) = self._local.take([ask])
             return verdict
         refused, bucket_left, bucket_wait, window_left, window_wait = map(int, answer.split())
@@ -213,33 +220,45 @@ class Limiter:
         return Verdict(ask.window, window_wait / 1000, bucket, window)
 
     async def _look(self) -> None:
-        """Find out when Redis is back."""
+        """Find out when the servers that were away are back, or others have their keys."""
         while self._away:
             await asyncio.sleep(AWAY_SECONDS)
-            try:
-                (answer,) = await self._evaluate([_PROBE])
-            except (RedisError, OSError):
-                continue
-            if not answer.startswith(_ERROR):
-                self._answered()
+            await asyncio.gather(*(self._probe(server) for server in self._away))
 
-    def _failed(self, error: Exception) -> None:
-        if not self._away:
-            _log.warning("limits are counted for this process alone", error=repr(error))
-        self._away = True
+    async def _probe(self, server: str) -> None:
+        if self._redis.has(server):
+            key = self._redis.name_at(server, self._prefix + "probe")
+            (answer,) = await run(self._redis, _TAKE, [Call([key, key], [_PROBE])])
+            if isinstance(answer, Exception) or answer.startswith(_ERROR):
+                return
+        self._answered(server)
+
+    def _heard(self, server: str, answer: object) -> None:
+        if isinstance(answer, Exception):
+            self._failed(server, answer)
+        else:
+            self._answered(server)
+
+    def _failed(self, server: str, error: Exception) -> None:
+        if server not in self._away:
+            self._away.add(server)
+            _log.warning(
+                "limits are counted for this process alone", server=server, error=repr(error)
+            )
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
 
-    def _answered(self) -> None:
-        if self._away:
-            _log.info("limits are counted over all nodes again")
-        self._away = False
+    def _answered(self, server: str) -> None:
+        if server in self._away:
+            self._away.discard(server)
+            _log.info("limits are counted over all nodes again", server=server)
 
     def _keys(self, ask: Ask) -> tuple[str, str]:
-        return (
-            self._prefix + ask.bucket.key if ask.bucket else "",
-            self._prefix + ask.window.key if ask.window else "",
-        )
+        """Of bucket and window; in the place of what is not asked stands a key that is."""
+        bucket, window = ask.bucket, ask.window
+        first = bucket.key if bucket else window.key if window else _NOTHING
+        second = window.key if window else first
+        return self._prefix + first, self._prefix + second
 
 
 def _arguments(ask: Ask) -> tuple[float | str, ...]:
@@ -248,6 +267,10 @@ def _arguments(ask: Ask) -> tuple[float | str, ...]:
         *((bucket.interval, bucket.tolerance) if bucket else (0, 0)),
         *((window.count, window.seconds, window.ticket) if window else (0, 0, "")),
     )
+
+
+_PROBE = _encode([_arguments(Ask(Bucket("probe", per_second=1.0, burst=1)))])
+"""What is asked to see whether Redis decides."""
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ import asyncio
 import secrets
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +82,8 @@ class ValkeyNode:
 
     async def kill(self) -> None:
         """End it at once."""
-        assert self._child is not None
-        await self._child.stop(signal.SIGKILL)
+        if self._child is not None:
+            await self._child.stop(signal.SIGKILL)
 
     async def stop(self) -> None:
         """Shut it down in order."""
@@ -168,6 +168,10 @@ class ValkeyCluster:
                 return self._at(port)
         raise AssertionError(f"nobody has slot {slot}")
 
+    async def shares_shard(self, key: str, primary: ValkeyNode) -> bool:
+        """Whether this node answers for the key."""
+        return await self.primary_of(key) is primary
+
     async def replica_of(self, key: str) -> ValkeyNode:
         """The one that takes its place should that die."""
         slot = key_slot(key.encode())
@@ -227,17 +231,25 @@ async def open_cluster(folder: Path, **settings: str) -> AsyncIterator[ValkeyClu
     cluster = ValkeyCluster(
         [ValkeyNode(home, password, config) for _ in range(2 * SHARDS)], password
     )
-    async with AsyncExitStack() as stack:
-        for node in cluster.nodes:
-            stack.push_async_callback(node.stop)
+    try:
         await asyncio.gather(*(node.start() for node in cluster.nodes))
         await cluster.form()
         yield cluster
+    finally:
+        await asyncio.gather(*(node.kill() for node in cluster.nodes))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def valkey_cluster() -> AsyncIterator[ValkeyCluster]:
-    """A cluster for the tests of one module; what they do to it they mend."""
+    """A cluster for all tests; what they do to it they mend."""
     with data_folder() as folder:
         async with open_cluster(folder) as cluster:
             yield cluster
+
+
+@pytest.fixture(params=["server", "cluster"])
+def either_url(request: pytest.FixtureRequest) -> str:
+    """The URL of one server, and that of a cluster."""
+    if request.param == "server":
+        return str(request.getfixturevalue("redis_url"))
+    return str(request.getfixturevalue("valkey_cluster").url)

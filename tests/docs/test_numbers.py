@@ -27,7 +27,7 @@ from handlers.gallery.comments import LONGEST
 from handlers.gallery.operations import COMMENTS, FOLLOWS, LIKES, POSTS, REPORTS
 from handlers.gallery.posts import DESCRIPTION_MOST, TAGS_MOST, TITLE_MOST
 from handlers.paging import DEEPEST
-from pubsub.bus import HEARTBEAT_SECONDS
+from pubsub.line import HEARTBEAT_SECONDS
 from store import pulse
 from store.database import ACQUIRE_SECONDS
 from store.gallery.comments import EDIT_WINDOW

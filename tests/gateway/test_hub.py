@@ -239,6 +239,12 @@ async def other(start_node: StartNode) -> AsyncIterator[Node]:
         yield node
 
 
+def subscribed(node: Node) -> set[str]:
+    """The channels that it hears."""
+    (line,) = node.bus._lines.all
+    return line._subscribed
+
+
 @pytest.fixture
 def topic() -> str:
     return f"post:{uuid4()}"
@@ -782,9 +788,7 @@ async def test_the_database_is_away_when_a_topic_is_opened(
         )
         assert [each.code for each in refused if isinstance(each, Refusal)] == ["UNAVAILABLE"] * 5
         assert topic not in node.hub._topics
-        await until(
-            lambda: f"{node.bus._prefix}{topic}" not in node.bus._subscribed, "unsubscribed"
-        )
+        await until(lambda: f"{node.bus._prefix}{topic}" not in subscribed(node), "unsubscribed")
         await proxy.mend()
         screen = await node.shows(topic)
         await node.says(topic, 1)
@@ -848,7 +852,8 @@ async def test_a_reconnection_of_the_bus_checks_the_heads(
     screen = await node.shows(topic)
     other.bus.keeps = lambda: False
     await other.says(topic, 1)
-    await node.bus._hang_up()
+    (line,) = node.bus._lines.all
+    await line._hang_up()
     await screen.reaches(1, seconds=hub_module.CHECK_SECONDS - 1)
 
 
@@ -924,7 +929,7 @@ async def test_a_topic_is_left_a_while_after_its_last_watcher(
     assert node.hub._topics[topic].lingering is None
     node.hub.detach(screen, topic)
     await until(lambda: topic not in node.hub._topics, "the topic is left")
-    await until(lambda: channel not in node.bus._subscribed, "and unsubscribed")
+    await until(lambda: channel not in subscribed(node), "and unsubscribed")
     await node.says(topic, 1)
     assert screen.seqs == []
     screen = await node.shows("gallery")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from uuid import uuid4
 
@@ -21,6 +21,19 @@ Join = Callable[..., Attendance]
 @pytest.fixture
 async def join(redis_url: str) -> AsyncIterator[Join]:
     """Nodes of one installation."""
+    async with joining(redis_url) as join:
+        yield join
+
+
+@pytest.fixture
+async def join_either(either_url: str) -> AsyncIterator[Join]:
+    """Nodes on one server, and on a cluster."""
+    async with joining(either_url) as join:
+        yield join
+
+
+@asynccontextmanager
+async def joining(redis_url: str) -> AsyncIterator[Join]:
     prefix = f"test-attendance:{uuid4()}:"
     async with AsyncExitStack() as stack:
 
@@ -53,9 +66,9 @@ def seen(present: Present) -> tuple[int, set[bytes]]:
     return present.viewers, set(present.sample)
 
 
-async def test_users_count_once_and_visitors_each(join: Join, place: str) -> None:
+async def test_users_count_once_and_visitors_each(join_either: Join, place: str) -> None:
     """Over all nodes; elsewhere nobody is."""
-    here, there = join(), join()
+    here, there = join_either(), join_either()
     assert seen(await said(here, Share(place, 2, came=users("ada", "ben")))) == (
         4,
         {b"ADA", b"BEN"},
@@ -65,9 +78,9 @@ async def test_users_count_once_and_visitors_each(join: Join, place: str) -> Non
     assert seen(await said(there, Share(f"{place}0", 0))) == (0, set())
 
 
-async def test_only_what_changed_has_to_be_said(join: Join, place: str) -> None:
+async def test_only_what_changed_has_to_be_said(join_either: Join, place: str) -> None:
     """A user who leaves one node and is at another is still there."""
-    here, there = join(), join()
+    here, there = join_either(), join_either()
     await said(here, Share(place, 0, came=users("ada", "ben")))
     await said(there, Share(place, 0, came=users("ada")))
     left = Share(place, 3, whole=False, came=users("cid"), left=["ada", "ben"])
@@ -76,16 +89,18 @@ async def test_only_what_changed_has_to_be_said(join: Join, place: str) -> None:
     assert seen(gone) == (4, {b"CID"})
 
 
-async def test_what_is_said_whole_replaces_what_was_said_before(join: Join, place: str) -> None:
+async def test_what_is_said_whole_replaces_what_was_said_before(
+    join_either: Join, place: str
+) -> None:
     """Also where a node of nearly the same name is there."""
-    here = join()
+    here = join_either()
     await said(here, Share(place, 2, came=users("ada", "ben")))
     assert seen(await said(here, Share(place, 1, came=users("ben")))) == (2, {b"BEN"})
 
 
-async def test_the_newest_are_told_of(join: Join, place: str) -> None:
+async def test_the_newest_are_told_of(join_either: Join, place: str) -> None:
     """At most five, whoever came last first."""
-    here = join()
+    here = join_either()
     names = ["fay", "ada", "gus", "ben", "eve", "cid", "dan"]
     for name in names:
         present = await said(here, Share(place, 0, whole=name == names[0], came=users(name)))
@@ -93,9 +108,9 @@ async def test_the_newest_are_told_of(join: Join, place: str) -> None:
     assert present.sample == (b"DAN", b"CID", b"EVE", b"BEN", b"GUS")
 
 
-async def test_a_node_that_says_nothing_more_fades(join: Join, place: str) -> None:
+async def test_a_node_that_says_nothing_more_fades(join_either: Join, place: str) -> None:
     """Its users and visitors count no more, unless others have them; whoever still speaks stays."""
-    dying, living = join(share_seconds=0.15), join(share_seconds=60.0)
+    dying, living = join_either(share_seconds=0.15), join_either(share_seconds=60.0)
     await said(living, Share(place, 1, came=users("ada")))
     there = await said(dying, Share(place, 5, came=users("ada", "ben")))
     assert seen(there) == (8, {b"ADA", b"BEN"})
@@ -138,10 +153,10 @@ async def test_nothing_is_left_of_a_place_that_everybody_left(
 
 
 async def test_many_places_and_many_users_go_in_few_round_trips(
-    join: Join, place: str, monkeypatch: pytest.MonkeyPatch
+    join_either: Join, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """5,000 users who come at once, in calls that hold Redis up for a moment only; 300 places besides."""
-    here = join()
+    here = join_either()
     trips = []
     evaluate = Attendance._evaluate
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
@@ -50,7 +50,18 @@ tickets = (f"ticket {n}" for n in count())
 
 @pytest.fixture
 def open_limiter(redis_url: str) -> OpenLimiter:
-    prefix = f"test-limiter:{uuid4()}:"
+    return opening(redis_url)
+
+
+@pytest.fixture
+def open_either(either_url: str) -> OpenLimiter:
+    """Limiters on one server, and on a cluster."""
+    return opening(either_url)
+
+
+def opening(redis_url: str) -> OpenLimiter:
+    """How limiters of one test are opened, on a prefix of their own; on a cluster all keys are of one slot."""
+    prefix = f"test-limiter:{{{uuid4()}}}:"
 
     @asynccontextmanager
     async def opened(url: str = redis_url, prefix: str = prefix) -> AsyncIterator[Limiter]:
@@ -63,14 +74,19 @@ def open_limiter(redis_url: str) -> OpenLimiter:
     return opened
 
 
-@pytest.fixture(params=["redis", "local"])
-async def limiter(
-    request: pytest.FixtureRequest, open_limiter: OpenLimiter
-) -> AsyncIterator[Decider]:
-    if request.param == "local":
+@pytest.fixture(params=["redis", "cluster", "local"])
+def decider_url(request: pytest.FixtureRequest) -> str | None:
+    fixture = {"redis": "redis_url", "cluster": "valkey_cluster"}.get(request.param)
+    found = fixture and request.getfixturevalue(fixture)
+    return getattr(found, "url", found)
+
+
+@pytest.fixture
+async def limiter(decider_url: str | None) -> AsyncIterator[Decider]:
+    if decider_url is None:
         yield Local()
     else:
-        async with open_limiter() as limiter:
+        async with opening(decider_url)() as limiter:
             yield limiter
 
 
@@ -226,14 +242,14 @@ async def test_limits_are_exact_under_concurrency(limiter: Decider) -> None:
     assert sum(await asyncio.gather(*(one() for _ in range(300)))) == 100
 
 
-async def test_limits_are_exact_across_nodes(open_limiter: OpenLimiter) -> None:
+async def test_limits_are_exact_across_nodes(open_either: OpenLimiter) -> None:
     """Two nodes that take turns and overlap accept the limit between them."""
 
     async def one(limiter: Limiter) -> bool:
         (allowed,) = await take(limiter, Ask(window=window(most=100)))
         return allowed
 
-    async with open_limiter() as here, open_limiter() as there:
+    async with open_either() as here, open_either() as there:
         accepted = await asyncio.gather(*(one(each) for _ in range(150) for each in (here, there)))
     assert sum(accepted) == 100
 
@@ -345,9 +361,9 @@ async def test_commands_at_the_same_time_share_a_round_trip(
         assert proxy.connections == 1
 
 
-async def test_each_caller_gets_its_own_verdicts(open_limiter: OpenLimiter) -> None:
+async def test_each_caller_gets_its_own_verdicts(open_either: OpenLimiter) -> None:
     """Callers that share a round trip are answered one by one, whatever the others asked."""
-    async with open_limiter() as limiter:
+    async with open_either() as limiter:
         full, free = Ask(window=window("full", most=1)), Ask()
         assert await take(limiter, full) == [True]
         answers = await asyncio.gather(
@@ -410,13 +426,13 @@ async def test_a_dead_redis_slows_down_those_who_find_out_and_nobody_else(
         proxy.stall()
         await limiter.take([Ask()])
         looking = asyncio.Event()
-        evaluate = limiter._evaluate
+        send = limiter._redis.send
 
-        async def evaluating(asks: Sequence[Ask]) -> list[bytes]:
+        async def sending(commands: Sequence[Any]) -> list[Any]:
             looking.set()
-            return await evaluate(asks)
+            return await send(commands)
 
-        monkeypatch.setattr(limiter, "_evaluate", evaluating)
+        monkeypatch.setattr(limiter._redis, "send", sending)
         await looking.wait()  # and from here on Redis is waited for, in the background
         looking.clear()
         await limiter.take([Ask()])
