@@ -200,7 +200,7 @@ def promises() -> str:
         f"`{command}`, {machine['date']}, {machine['CPU']}, {machine['cores']} cores, "
         f"{machine['memory']}, Python {machine['Python']}."
     )
-    return f"{said}\n\n" + _table(PROMISE_HEADS, (tuple(each["row"]) for each in kept["promises"]))
+    return f"{said}\n\n" + _table(PROMISE_HEADS, map(tuple, kept["rows"]))
 
 
 def bench() -> str:

@@ -4,13 +4,13 @@ async with gathered(place) as crowd:
     crowd.begin_to_write()
     …  # faults
     await crowd.comes_to_rest()
-    promise.judge(crowd.operations, await crowd.violations())
+    await crowd.judge(promise)
 """
 
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from store.ids import new_id
@@ -19,6 +19,7 @@ from tests.faults.budget import BUDGET
 from tests.faults.clients import Client
 from tests.faults.history import History, Operation, Written
 from tests.faults.place import Place
+from tests.faults.promise import Promise
 from tests.store.audit import differences
 
 AT_ONCE = 64
@@ -103,6 +104,15 @@ class Crowd:
         for client in self.clients:
             while loop.time() < until and not _shows(client, heads):
                 await asyncio.sleep(0.01)
+
+    async def judge(
+        self, promise: Promise, found: Iterable[str] = (), *, operations: int = 0
+    ) -> None:
+        """Judge all that was written and heard, and what else was `found` in so many other operations."""
+        promise.acknowledged += self.history.acknowledged
+        promise.judge(
+            operations + len(self.history) + self.heard, [*found, *await self.violations()]
+        )
 
     async def violations(self) -> list[str]:
         """Against the database: what was lost, doubled, miscounted, or not told as it should be."""

@@ -25,6 +25,8 @@ class Promise:
     number: int
     says: str
     operations: int = 0
+    acknowledged: int = 0
+    """Writes, of all operations."""
     faults: Counter[str] = field(default_factory=Counter)
     figures: dict[str, float] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
@@ -55,7 +57,8 @@ class Promise:
         faults = ", ".join(f"{count:,} × {what}" for what, count in self.faults.items())
         figures = ", ".join(f"{what} {round(value, 3):,}" for what, value in self.figures.items())
         broken = f"{len(self.violations):,}" if self.ended else "not finished"
-        told = "; ".join(filter(None, (faults, figures)))
+        writes = f"{self.acknowledged:,} writes acknowledged" if self.acknowledged else ""
+        told = "; ".join(filter(None, (faults, writes, figures)))
         return (f"P{self.number}", self.says, f"{self.operations:,}", told, broken)
 
 
@@ -76,8 +79,18 @@ class Promises:
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
-        """The table, in order of promises."""
-        return [each.row for each in sorted(self.tested, key=lambda each: each.number)]
+        """The table, in order of promises, and all of them together."""
+        rows = [each.row for each in sorted(self.tested, key=lambda each: each.number)]
+        together = Promise(
+            0,
+            "All together",
+            operations=sum(each.operations for each in self.tested),
+            acknowledged=sum(each.acknowledged for each in self.tested),
+            faults=Counter(faults=sum(each.faults.total() for each in self.tested)),
+            violations=[found for each in self.tested for found in each.violations],
+            ended=all(each.ended for each in self.tested),
+        )
+        return [*rows, ("", *together.row[1:])]
 
     def keep(self, path: Path) -> None:
         """Write down the run, for docs/promises.md."""
@@ -91,11 +104,12 @@ class Promises:
                     "operations": each.operations,
                     "faults": dict(each.faults),
                     "figures": each.figures,
+                    "acknowledged": each.acknowledged,
                     "violations": len(each.violations),
-                    "row": each.row,
                 }
                 for each in sorted(self.tested, key=lambda each: each.number)
             ],
+            "rows": self.rows,
         }
         path.write_text(json.dumps(kept, indent=1) + "\n")
 

@@ -69,12 +69,11 @@ async def test_p12_redis_may_go(place: Place, promise: Promise) -> None:
                 await place.is_well()
                 promise.worst("slowest to be well, s", time.time() - back)
         await crowd.comes_to_rest()
-        violations += await crowd.violations()
         violations += checkers.failed(crowd.history)
         if promise.figures["slowest to be well, s"] > NORMAL_SECONDS:
             violations.append("it took longer until all was as before")
         violations += _not_live(await crowd.delays(*away), promise)
-        promise.judge(len(crowd.history) + crowd.heard, violations)
+        await crowd.judge(promise, violations)
     promise.is_kept()
 
 
@@ -139,6 +138,5 @@ async def test_p13_postgresql_gone_fails_fast(place: Place, promise: Promise) ->
         await crowd.comes_to_rest()
         if promise.figures["slowest to be well, s"] > NORMAL_SECONDS:
             violations.append("it took longer until all was well")
-        violations += await crowd.violations()
         promise.judge(len(crowd.history), violations)
     promise.is_kept()

@@ -60,8 +60,7 @@ async def test_p1_an_acknowledged_write_survives(place: Place, promise: Promise)
                 promise.faults[f"SIGKILL of {fault.__name__}"] += 1
         await crowd.wrote(int(BUDGET.per_second))
         await crowd.comes_to_rest()
-        promise.judge(len(crowd.history), await crowd.violations())
-        promise.figures["acknowledged"] = crowd.history.acknowledged
+        await crowd.judge(promise)
     promise.is_kept()
 
 
@@ -119,7 +118,7 @@ async def test_p2_likes_and_follows_are_sets(place: Place, promise: Promise) -> 
         async with place.database() as database:
             violations += map(str, await differences(database))
         promise.judge(len(crowd.history), violations)
-        promise.figures["acknowledged"] = crowd.history.acknowledged
+        promise.acknowledged += crowd.history.acknowledged
         await asyncio.gather(*(client.leaves() for pair in twins for client in pair))
     promise.is_kept()
 
