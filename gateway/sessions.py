@@ -21,7 +21,15 @@ from gateway.dispatch import Dispatcher, as_refusal
 from gateway.limits import Seats
 from gateway.logs import request_id
 from gateway.metrics.counts import OK, Done, DoneByName
-from gateway.protocol import Draining, Ready, check_room, credentials, refresh, watch_command
+from gateway.protocol import (
+    Draining,
+    Ready,
+    WatchCommand,
+    check_room,
+    credentials,
+    refresh,
+    watch_command,
+)
 from gateway.refusals import sign_in_first
 from gateway.sockets.application import Connection
 from gateway.sockets.frame import Frame
@@ -37,6 +45,8 @@ RECHECKED_AT_ONCE = 500
 """Sessions whose tokens are asked for together, after revocations were missed."""
 RECHECK_SECONDS = 1.0
 """Between two tries while the database is away."""
+
+WATCH = "topic:watch"
 
 OUR_FAULT = frozenset({"INTERNAL", "OVERLOADED", "UNAVAILABLE"})
 """Refusals that the client can do nothing about: the log has them."""
@@ -127,13 +137,14 @@ class Sessions:
         """Who is in, or about to be, by user."""
         self._checks: set[asyncio.Task[None]] = set()
         self._commands: Mapping[str, Command] = {
-            "topic:watch": self._watch,
+            WATCH: self._watch,
             "topic:unwatch": self._unwatch,
             "auth:refresh": self._refresh,
         }
         self.joins = Done()
         events = [served.operation.event for served in dispatcher.served]
         self.commands = DoneByName([*self._commands, *events])
+        self._watches = self.commands[WATCH]
         self._known = {
             event: (self.commands[event], self._commands.get(event), dispatcher.find(event))
             for event in (*self._commands, *events)
@@ -204,6 +215,25 @@ class Sessions:
         for event in own.events if own else ():
             connection.send(Frame(b"42" + bytes(event)))
         self._schedule(connection)
+
+    def at_once(
+        self, connection: Connection, event: str, payload: msgspec.Raw | None
+    ) -> bytes | None:
+        """Where a topic stands, for whoever watches it already; of all else `command` decides."""
+        session: Session = connection.session
+        if event != WATCH or payload is None or session.is_revoked:
+            return None
+        began = perf_counter()
+        try:
+            standing = self._standing(connection, watch_command(payload))
+        except Refusal:
+            return None
+        if standing is None:
+            return None
+        session.command_id.number += 1
+        answer = b'{"data":%b}' % _encode(standing)
+        self._watches.fine(perf_counter() - began)
+        return answer
 
     async def command(
         self, connection: Connection, event: str, payload: msgspec.Raw | None
@@ -305,12 +335,10 @@ class Sessions:
         command = watch_command(payload)
         # From what is recovered to the answer nothing awaits: what it does not tell follows it in frames.
         if command.topic is not None:
+            if (standing := self._standing(connection, command)) is not None:
+                return _encode(standing)
             if command.topic not in session.topics:
                 check_room(len(session.topics) + 1)
-            elif command.since is None and (
-                standing := self._hub.standing(connection, command.topic)
-            ):
-                return _encode(standing)
             begun = await self._hub.recover(command.topic, command.since, session.actor)
             return _encode(self._attach(connection, begun))
         assert command.topics is not None
@@ -321,6 +349,13 @@ class Sessions:
             return_exceptions=True,
         )
         return _encode({"topics": [self._attach_or_tell(connection, each) for each in recovered]})
+
+    def _standing(self, connection: Connection, command: WatchCommand) -> Watched | None:
+        """Where the one topic stands that is watched already, if nothing of it is to be replayed."""
+        topic = command.topic
+        if topic is None or command.since is not None or topic not in connection.session.topics:
+            return None
+        return self._hub.standing(connection, topic)
 
     def _attach(self, connection: Connection, begun: Recovery) -> Watched | None:
         """Make the connection live; None if it has gone. Raises Refusal."""

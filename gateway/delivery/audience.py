@@ -281,9 +281,10 @@ class Audience:
 
     def _finish(self) -> None:
         """Serve everybody at once with all that is on its way."""
-        if self._flush is not None:
-            self._flush.cancel()
-            self._rest_now()
+        if self._flush is None:
+            return
+        self._flush.cancel()
+        self._rest_now()
         self._serve_rest()
         if self._pending or self._mentions:
             self._take_up()

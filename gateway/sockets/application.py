@@ -93,6 +93,15 @@ class Application(Protocol):
         """Carry out a command; the answer is the ack's one argument, as JSON. Never raises Refusal."""
         ...
 
+    def at_once(
+        self, connection: Connection, event: str, payload: msgspec.Raw | None
+    ) -> bytes | None:
+        """The answer to a command that nothing has to be waited for; None where it takes `command`.
+
+        Asked only while nothing that the client sent before is in hand.
+        """
+        ...
+
     def draining(self, connection: Connection, seconds: float) -> None:
         """The server goes away, and will close this connection in so many seconds."""
         ...

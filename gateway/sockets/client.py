@@ -15,6 +15,9 @@ from gateway.sockets.packets import Connect, Disconnect, Event, MalformedPacket
 from gateway.sockets.session import Session
 from handlers.operation import Refusal
 
+AT_ONCE = 64
+"""Commands of one client answered in a row as they are read; the next one waits, and others come first."""
+
 CONNECT_DEADLINE = 10.0
 """Seconds within which a session has to ask to come in, and for which it may be in no namespace."""
 
@@ -91,6 +94,7 @@ class Client(Inbox[tuple[SocketConnection, Connect | Disconnect | Event]]):
 
     __slots__ = (
         "_application",
+        "_at_once",
         "_connections",
         "_deadline",
         "_inside",
@@ -116,6 +120,7 @@ class Client(Inbox[tuple[SocketConnection, Connect | Disconnect | Event]]):
         self._joined: dict[str, SocketConnection] = {}
         self._inside: list[SocketConnection] = []
         self._reason = ""
+        self._at_once = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._expect_connect()
 
@@ -134,6 +139,9 @@ class Client(Inbox[tuple[SocketConnection, Connect | Disconnect | Event]]):
             raise MalformedPacket("not connected to this namespace")
         elif isinstance(packet, Disconnect):
             self._part(packet.namespace)
+        elif self._items is None and self._answered_at_once(connection, packet):
+            return True
+        self._at_once = 0
         return self.put((connection, packet))
 
     def draining(self, seconds: float) -> None:
@@ -144,6 +152,21 @@ class Client(Inbox[tuple[SocketConnection, Connect | Disconnect | Event]]):
         self._reason = reason
         self._expect_nothing()
         self.close(purge=purge)
+
+    def _answered_at_once(self, connection: SocketConnection, packet: Event) -> bool:
+        """Whether the command could be answered here and now. Only while the inbox is empty."""
+        if self._at_once == AT_ONCE or not connection.admitted:
+            return False
+        answer: bytes | None
+        try:
+            answer = self._application.at_once(connection, packet.name, packet.argument)
+        except Exception:
+            answer = _failed(packet)
+        if answer is None:
+            return False
+        self._at_once += 1
+        _answer(connection, packet, answer)
+        return True
 
     def _join(self, namespace: str) -> SocketConnection:
         self._expect_nothing()
@@ -182,10 +205,8 @@ class Client(Inbox[tuple[SocketConnection, Connect | Disconnect | Event]]):
             try:
                 answer = await self._application.command(connection, packet.name, packet.argument)
             except Exception:
-                log.exception("command failed", extra={"command": packet.name})
-                answer = _encoder.encode({"error": _INTERNAL.as_error()})
-            if packet.ack_id is not None:
-                connection.send(Frame.ack(packet.ack_id, answer, connection.namespace))
+                answer = _failed(packet)
+            _answer(connection, packet, answer)
 
     def _ended(self) -> None:
         for connection in list(self._inside):
@@ -231,3 +252,14 @@ class Client(Inbox[tuple[SocketConnection, Connect | Disconnect | Event]]):
         except Exception:
             log.exception("%s failed", call.__name__)
             self._session.end("internal error")
+
+
+def _answer(connection: SocketConnection, packet: Event, answer: bytes) -> None:
+    if packet.ack_id is not None:
+        connection.send(Frame.ack(packet.ack_id, answer, connection.namespace))
+
+
+def _failed(packet: Event) -> bytes:
+    """What the client gets to know of a fault of ours, which goes to the log."""
+    log.exception("command failed", extra={"command": packet.name})
+    return _encoder.encode({"error": _INTERNAL.as_error()})

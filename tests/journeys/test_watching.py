@@ -182,6 +182,34 @@ async def test_one_who_has_left_a_topic_hears_no_more_of_it(nodes: Nodes, people
     assert bob.screen.told(left["topic"]) == []
 
 
+@each_transport
+async def test_whoever_watches_again_is_told_where_it_stands(
+    nodes: Nodes, people: People, over: Transport
+) -> None:
+    """With nothing replayed unless it is asked for, and nothing told twice; not once they have left."""
+    ada, bob = people.named("Ada", "Bob")
+    await ada.comes_to(nodes[0])
+    await bob.comes_to(nodes[1], over)
+    post = await ada.shares()
+    first = await bob.watches(post)
+    liked = await ada.likes(post)
+    await bob.sees("post:liked", post_id=post["id"])
+    again = await bob.watches(post)
+    assert (again["topic"], again["epoch"]) == (first["topic"], first["epoch"])
+    assert (again["seq"], again["recovered"], again["events"]) == (liked["seq"], False, [])
+    replayed = await bob.watches(post, since={"epoch": first["epoch"], "seq": first["seq"]})
+    assert replayed["recovered"]
+    await bob.asks("topic:unwatch", {"topic": post["topic"]})
+    anew = await bob.watches(post)
+    assert anew["seq"] == liked["seq"]
+    await ada.unlikes(post)
+    await bob.sees("post:unliked", post_id=post["id"])
+    assert [event.name for event in bob.screen.told(post["topic"])] == [
+        "post:liked",
+        "post:unliked",
+    ]
+
+
 async def test_many_topics_are_watched_with_one_command(nodes: Nodes, people: People) -> None:
     """Each topic gets an answer of its own, one that may not be watched its own error."""
     ada, bob = people.named("Ada", "Bob")

@@ -37,7 +37,8 @@ class Echo:
     """Answers what it is asked, greets who comes in, and writes down what happened to it.
 
     `auth` may hold `{"refuse": "CODE"}` or `{"crash": true}`. While `door` is closed `connect` waits, and
-    while `gate` is closed the command `wait` does.
+    while `gate` is closed the command `wait` does. The command `now` is answered at once where that may be,
+    and `trip` stumbles there.
     """
 
     def __init__(self) -> None:
@@ -94,6 +95,18 @@ class Echo:
         elif event == "crash":
             raise RuntimeError("a fault of the application")
         self.log.append(("command", event, argument))
+        return b'{"data":%b}' % data
+
+    def at_once(
+        self, connection: Connection, event: str, payload: msgspec.Raw | None
+    ) -> bytes | None:
+        assert not self.running, "one client's commands must not overlap"
+        if event == "trip":
+            raise RuntimeError("a fault of the application")
+        if event != "now":
+            return None
+        data = b"null" if payload is None else bytes(payload)
+        self.log.append(("at once", event, msgspec.json.decode(data)))
         return b'{"data":%b}' % data
 
     def draining(self, connection: Connection, seconds: float) -> None:
