@@ -288,7 +288,11 @@ def _joining(settings: Settings) -> Settings:
 
 def _filled(settings: Settings, servers: EmbeddedServers) -> Settings:
     if servers.database_url and not settings.database_url:
-        settings = settings.filled("embedded", database_url=servers.database_url)
+        settings = settings.filled(
+            "embedded",
+            database_url=servers.database_url,
+            database_replica_url=servers.replica_url or "",
+        )
     if servers.redis_url and not settings.redis_url:
         settings = settings.filled("embedded", redis_url=servers.redis_url)
     return settings

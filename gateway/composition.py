@@ -70,11 +70,12 @@ from store.journal.partitions import keep_partitions
 from store.migrations import SchemaError
 from store.nodes import Nodes
 from store.refusal import Refusal
+from store.replica import Replica
 
 DATABASE_CONNECTIONS = 10
-"""Of a worker, to PostgreSQL; one of them only feels whether it answers."""
+"""Of a worker, to PostgreSQL, and as many to a replica; one of them only feels whether it answers."""
 MACHINE_CONNECTIONS = 160
-"""To PostgreSQL: with many workers each has fewer of them, so that a machine needs no more."""
+"""To either of them: with many workers each has fewer of them, so that a machine needs no more."""
 AUDIT_SECONDS = 300.0
 """How long the audit lets one statement count: a post may have millions of likes."""
 COLLECT_AFTER = (100_000, 50, 100)
@@ -196,6 +197,9 @@ async def _worker(
         stores = {domain.name: domain.store(database) for domain in DOMAINS}
         written = StoreCounts()
         database.measured_by(written)
+        replica = await _replica(stack, background, settings, database, connections - 1)
+        if replica is not None:
+            replica.measured_by(written)
 
         topics = Topics(DOMAINS, stores)
         hub = _hub(journal, topics)
@@ -286,6 +290,7 @@ async def _worker(
             sessions=sessions,
             edge=edge,
             pool=database,
+            replica=replica,
             written=written,
             jobs=jobs,
             lag=lag,
@@ -302,6 +307,25 @@ async def _worker(
         stack.push_async_callback(listener.stop_listening)
         stack.callback(health.drain)
         yield background.unsound
+
+
+async def _replica(
+    stack: AsyncExitStack,
+    background: Background,
+    settings: Settings,
+    database: Database,
+    connections: int,
+) -> Replica | None:
+    """What answers from now on whatever is only looked at; None where there is no replica."""
+    if not settings.database_replica_url:
+        return None
+    standby = await stack.enter_async_context(
+        open_database(settings.database_replica_url, connections=connections, server="replica")
+    )
+    replica = Replica(standby, database)
+    background.keep("replica", replica.keep())
+    database.read_from(replica)
+    return replica
 
 
 def _hub(journal: Journal, topics: Topics) -> Hub:

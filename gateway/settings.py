@@ -166,6 +166,10 @@ class Settings:
     env: str = _setting("VERNISSAGE_ENV", _one_of("dev", "production"), "dev")
     database_url: str = _setting("DATABASE_URL", _optional(_url("postgresql", "postgres")), "")
     """Empty, in dev, until the embedded server runs."""
+    database_replica_url: str = _setting(
+        "DATABASE_REPLICA_URL", _optional(_url("postgresql", "postgres")), ""
+    )
+    """A standby of that database, to read from; empty: there is none."""
     redis_url: str = _setting("REDIS_URL", _optional(_redis), "")
     """Empty, in dev, until the embedded server runs."""
     host: str = _setting("VERNISSAGE_HOST", str, _by_env(dev="127.0.0.1", production="0.0.0.0"))  # noqa: S104
@@ -267,11 +271,21 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             raise CannotStart(f"{name} is {shown}; it takes {error}") from None
     settings = Settings(**read, sources=sources)
     _refuse_two_kinds_of_key(settings)
+    _refuse_replica_of_nothing(settings)
     if bool(settings.node_url) != bool(settings.cluster_secret):
         raise CannotStart(
             "VERNISSAGE_NODE_URL and VERNISSAGE_CLUSTER_SECRET go together: give both, or neither"
         )
     return settings
+
+
+def _refuse_replica_of_nothing(settings: Settings) -> None:
+    if settings.database_replica_url and not settings.database_url:
+        raise CannotStart("DATABASE_REPLICA_URL is a replica of DATABASE_URL: give that, too")
+    if settings.database_replica_url and settings.database_replica_url == settings.database_url:
+        raise CannotStart(
+            "DATABASE_REPLICA_URL is the same as DATABASE_URL: give a standby's, or none"
+        )
 
 
 def _refuse_two_kinds_of_key(settings: Settings) -> None:

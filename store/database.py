@@ -150,16 +150,32 @@ class Database:
     Where its pulse is kept that is within 3 seconds, and at once while PostgreSQL is known to be away.
     """
 
-    def __init__(self, pool: Any, url: str, *, acquire_seconds: float) -> None:
+    def __init__(self, pool: Any, url: str, *, acquire_seconds: float, server: str) -> None:
         self._pool = pool
         self._acquire_seconds = acquire_seconds
-        self._pulse = Pulse(url, answered_at=lambda: self._answered_at, when_lost=self._give_up)
+        self._log = _log.bind(server=server)
+        self._pulse = Pulse(
+            url,
+            server=server,
+            answered_at=lambda: self._answered_at,
+            when_lost=self._give_up,
+        )
         self._answered_at = 0.0
         self._held: set[Any] = set()
         """The connections that somebody works with."""
         self._sink: Sink | None = None
         self._catch_up: Callable[[], Awaitable[bool]] | None = None
         self._meter: Meter = _Nobody()
+        self._reads: Reader = self
+
+    @property
+    def reads(self) -> Reader:
+        """Where to ask for what is only looked at: a replica, if there is one, or this database."""
+        return self._reads
+
+    def read_from(self, reads: Reader) -> None:
+        """Name who answers what is only looked at, no older than this database would."""
+        self._reads = reads
 
     def publish_to(self, sink: Sink) -> None:
         """Name the one receiver of what committed transactions tell; it is called after each commit."""
@@ -204,6 +220,12 @@ class Database:
         async with self._connection() as connection:
             row: asyncpg.Record | None = await connection.fetchrow(query, *args)
             return row
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Reader]:
+        """One connection, for questions that belong together."""
+        async with self._connection() as connection:
+            yield connection
 
     async def execute(self, statement: str) -> None:
         """Run one statement outside any transaction, such as `detach partition … concurrently`."""
@@ -307,12 +329,12 @@ class Database:
                     self._held.discard(connection)
                 self._answered_at = time.monotonic()
                 if (held := time.perf_counter() - began) > slow_after:
-                    _log.warning("slow work in the database", milliseconds=round(held * 1000))
+                    self._log.warning("slow work in the database", milliseconds=round(held * 1000))
         except _LOST as error:
             if isinstance(error, ValueError):  # asyncpg's word for an argument of the wrong type
                 raise
             self._meter.failed()
-            _log.warning("database unavailable", error=repr(error))
+            self._log.warning("database unavailable", error=repr(error))
             raise _unavailable() from error
 
 
@@ -346,11 +368,15 @@ async def open_database(
     connections: int,
     command_seconds: float = COMMAND_SECONDS,
     acquire_seconds: float = ACQUIRE_SECONDS,
+    server: str = "primary",
 ) -> AsyncIterator[Database]:
-    """A database with up to `connections` connections, closed at the end of the block."""
+    """A database with up to `connections` connections, closed at the end of the block.
+
+    That the `primary` is there is seen at once; another `server`, a name for the log, may come later.
+    """
     pool = await asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=1 if server == "primary" else 0,
         max_size=connections,
         timeout=CONNECT_SECONDS,
         command_timeout=command_seconds,
@@ -364,7 +390,7 @@ async def open_database(
         },
     )
     try:
-        yield Database(pool, url, acquire_seconds=acquire_seconds)
+        yield Database(pool, url, acquire_seconds=acquire_seconds, server=server)
     finally:
         try:
             await asyncio.wait_for(pool.close(), COMMAND_SECONDS)

@@ -39,17 +39,20 @@ _log = structlog.get_logger(__name__)
 class Pulse:
     """Asks again and again. `answered_at` tells when anybody's statement was answered last (monotonic).
 
-    `when_lost` is called once nobody answers any more; `lost` says so until somebody does.
+    `server` is its name in the log. `when_lost` is called once nobody answers any more; `lost` says so
+    until somebody does.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        server: str,
         answered_at: Callable[[], float],
         when_lost: Callable[[], Awaitable[None]],
     ) -> None:
         self._url = url
+        self._log = _log.bind(server=server)
         self._answered_at = answered_at
         self._when_lost = when_lost
         self._connection: Any = None
@@ -61,10 +64,10 @@ class Pulse:
             while True:
                 answers = await self._beat()
                 if self.lost and answers:
-                    _log.info("the database answers again")
+                    self._log.info("the database answers again")
                     self.lost = False
                 elif not self.lost and not answers:
-                    _log.warning("the database does not answer")
+                    self._log.warning("the database does not answer")
                     self.lost = True
                     await self._when_lost()
                 await asyncio.sleep(BEAT_SECONDS)

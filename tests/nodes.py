@@ -110,8 +110,11 @@ def _record(line: bytes) -> dict[str, Any]:
 class Installation:
     """One database and one Redis, and the nodes that serve from them."""
 
-    def __init__(self, database_url: str, redis_url: str, folder: Path) -> None:
+    def __init__(
+        self, database_url: str, redis_url: str, folder: Path, *, replica_url: str = ""
+    ) -> None:
         self.database_url = database_url
+        self.replica_url = replica_url
         self.redis_url = redis_url
         self.nodes: list[Node] = []
         self._folder = folder
@@ -156,6 +159,7 @@ class Installation:
         return {
             **inherited,
             "DATABASE_URL": self.database_url,
+            "DATABASE_REPLICA_URL": self.replica_url,
             "REDIS_URL": self.redis_url,
             **{f"VERNISSAGE_{name.upper()}": value for name, value in given.items()},
         }

@@ -9,11 +9,15 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
+import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -21,12 +25,14 @@ from gateway.embedded import embedded_servers
 from store.database import open_database
 from store.gallery import Gallery
 from store.gallery.assets import NewAsset
+from store.gallery.feed import Feed, Order
 from store.gallery.likes import Like
 from store.gallery.posts import NewPost
 from store.gallery.views import View
 from store.identity import Claimed, Identity
 from store.ids import new_id
 from store.migrations import migrate
+from store.replica import Replica
 from store.viewer import Viewer
 
 SECONDS = 3.0
@@ -231,6 +237,93 @@ async def marks(url: str) -> None:
     await connection.close()
 
 
+async def replica(url: str, replica_url: str) -> None:
+    """0038: pages of a feed of 2,000 posts while others like them, from the primary and from a replica."""
+    async with (
+        open_database(url, connections=8) as writing,
+        open_database(url, connections=8) as database,
+        open_database(replica_url, connections=8, server="replica") as standby,
+    ):
+        claims = [Claimed(new_id(), f"reader {number}") for number in range(50)]
+        fans = [user.summary.id for user in await Identity(writing).users.recognize(claims)]
+        gallery = Gallery(writing)
+        assets = [
+            NewAsset(new_id(), fans[0], "overlay", "https://example.org/a.svg", None)
+            for _ in range(2_000)
+        ]
+        await gallery.assets.create(assets)
+        posts = [
+            NewPost(new_id(), Viewer(fans[0]), asset.id, "A post", None, ("a", "b"), True, None)
+            for asset in assets
+        ]
+        await gallery.posts.create(posts)
+        counts = Counts()
+        reader = Replica(standby, database)
+        reader.measured_by(counts)
+        keeping = asyncio.create_task(reader.keep())
+        while not reader.fit:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        for likes_a_second in (0, 500):
+            for readers in (1, 16):
+                for where, reads in (("primary", database), ("replica", reader)):
+                    database.read_from(reads)
+                    counts.clear()
+                    feed = Gallery(database).feed
+                    writer = asyncio.create_task(_likes(gallery, posts, fans, likes_a_second))
+                    took: list[float] = []
+                    before, began = _primarys_cpu(), time.perf_counter()
+                    await asyncio.gather(*(_walk(feed, fans, took) for _ in range(readers)))
+                    seconds = time.perf_counter() - began
+                    cpu = _primarys_cpu() - before
+                    writer.cancel()
+                    took.sort()
+                    share = counts["replica"] / max(counts.total(), 1)
+                    print(
+                        f"{likes_a_second} likes/s, {readers} readers, {where}:"
+                        f" {len(took) / seconds:,.0f} pages/s,"
+                        f" p50 {took[len(took) // 2] * 1000:.1f} ms,"
+                        f" p99 {took[len(took) * 99 // 100] * 1000:.1f} ms,"
+                        f" {cpu / len(took) * 1e6:.0f} µs of the primary's CPU a page,"
+                        f" {share:.0%} by the replica"
+                    )
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+class Counts(Counter[str]):
+    """Counts where was read."""
+
+    def read(self, server: str) -> None:
+        self[server] += 1
+
+    def caught_up(self, seconds: float) -> None: ...
+
+
+async def _likes(gallery: Gallery, posts: list[NewPost], fans: list[UUID], a_second: int) -> None:
+    turns = zip(cycle(posts), cycle(fans), cycle((True, True, False)), strict=False)
+    while a_second:
+        await asyncio.sleep(1 / a_second)
+        post, fan, liked = next(turns)
+        await gallery.likes.submit(Like(post.id, Viewer(fan), liked))
+
+
+async def _walk(feed: Feed, fans: list[UUID], took: list[float]) -> None:
+    until = time.perf_counter() + SECONDS
+    turns = zip(cycle(fans), cycle(range(1, 6)), strict=False)
+    while (began := time.perf_counter()) < until:
+        fan, number = next(turns)
+        await feed.page(Order.RECENT, Viewer(fan), page=number)
+        took.append(time.perf_counter() - began)
+
+
+def _primarys_cpu() -> float:
+    """Seconds that all processes of the primary have used so far."""
+    (server,) = (
+        each for each in psutil.Process().children() if each.cmdline()[2].endswith("/postgres")
+    )
+    return sum(sum(each.cpu_times()[:2]) for each in (server, *server.children(recursive=True)))
+
+
 async def main(folder: Path) -> None:
     for which in ("first", "second"):
         began = time.perf_counter()
@@ -242,6 +335,11 @@ async def main(folder: Path) -> None:
                 for measure in (journal, json_or_jsonb, batches, views, marks):
                     print(measure.__doc__)
                     await measure(servers.database_url)
+    async with embedded_servers(folder, valkey=False, replica=True) as servers:
+        assert servers.database_url is not None
+        assert servers.replica_url is not None
+        print(replica.__doc__)
+        await replica(servers.database_url, servers.replica_url)
 
 
 if __name__ == "__main__":

@@ -95,9 +95,9 @@ class PostgreSQL:
         """Shut it down; what it has acknowledged is in the cluster."""
         await self._child.stop(*SHUTDOWN)
 
-    def standby(self, log: Path) -> "Standby":
-        """A standby of this server, which runs already; it is not started yet."""
-        return Standby(self, log)
+    def standby(self, log: Path, *, folder: str = "standby") -> "Standby":
+        """A standby of this server, which runs already; it is not started yet. Each has a `folder` of its own."""
+        return Standby(self, log, folder)
 
     async def _prepare(self) -> None:
         """See to it that there is a cluster, and that nobody serves from it."""
@@ -184,8 +184,8 @@ class Standby(PostgreSQL):
     primary. Stopped or killed, it goes on with what it has when it is started again.
     """
 
-    def __init__(self, primary: PostgreSQL, log: Path) -> None:
-        super().__init__(primary._home, log, durable=primary._durable, folder="standby")
+    def __init__(self, primary: PostgreSQL, log: Path, folder: str) -> None:
+        super().__init__(primary._home, log, durable=primary._durable, folder=folder)
         self._primary = primary
         self._made = False
 
@@ -221,7 +221,7 @@ class Standby(PostgreSQL):
 
     @property
     def _passfile(self) -> Path:
-        return self._cluster.with_name("standby.passfile")
+        return self._cluster.with_name(f"{self._cluster.name}.passfile")
 
     def _source(self) -> str:
         """Where the primary is just now; the password stands in a file, for command lines can be read."""

@@ -110,6 +110,20 @@ DATABASE_FAILURES = _counter(
     "database_failures", "Times that PostgreSQL could not be reached, and a caller was refused."
 )
 
+REPLICA_FIT = _gauge(
+    "replica_fit",
+    "0 while a worker does not read from the replica that it has, else 1.",
+    together=min,
+)
+READS = _counter(
+    "reads",
+    "With a replica: queries that it answered, and queries that the `primary` answered in its place.",
+    "server",
+)
+REPLICA_WAIT_SECONDS = _histogram(
+    "replica_wait_seconds", "How long a read waited until the replica was as far as the primary."
+)
+
 REDIS_UP = _gauge(
     "redis_up",
     "1 while every worker has Redis for its `bus`, its `limits` and its `presence`, else 0.",

@@ -46,6 +46,13 @@ class Pool(Protocol):
     def pool_size(self) -> int: ...
 
 
+class Replica(Protocol):
+    """A standby of the database."""
+
+    @property
+    def fit(self) -> bool: ...
+
+
 class WorkerReadings:
     """Answers at READINGS_PATH."""
 
@@ -61,6 +68,7 @@ class WorkerReadings:
         sessions: "Sessions",
         edge: "Edge",
         pool: Pool,
+        replica: Replica | None,
         written: StoreCounts,
         jobs: Mapping[tuple[str, str], int],
         lag: LoopLag,
@@ -74,6 +82,7 @@ class WorkerReadings:
         self._sessions = sessions
         self._edge = edge
         self._pool = pool
+        self._replica = replica
         self._written = written
         self._jobs = jobs
         self._lag = lag
@@ -141,6 +150,10 @@ class WorkerReadings:
         yield reading(m.POOL_CONNECTIONS, pool.idle, "idle")
         yield reading(m.POOL_CONNECTIONS, pool.pool_size, "most")
         yield reading(m.DATABASE_FAILURES, written.failures)
+        yield reading(m.REPLICA_FIT, self._replica is None or self._replica.fit)
+        for server in ("replica", "primary"):
+            yield reading(m.READS, written.reads[server], server)
+        yield spread(m.REPLICA_WAIT_SECONDS, written.catching_up)
 
     def _line(self) -> Iterator[Reading]:
         counts = self._bus.counts

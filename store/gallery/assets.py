@@ -55,9 +55,9 @@ class Assets:
         """What the user made, newest first; `total` may be up to a minute old. Raises INVALID_CURSOR."""
         span = await _MADE.span(self._cursor_key, [user_id], **paging)
         total = self._totals.ask(  # counted meanwhile
-            user_id, lambda: count(self._database, _SQL["count_of_user"], user_id)
+            user_id, lambda: count(self._database.reads, _SQL["count_of_user"], user_id)
         )
-        rows = await self._database.fetch(_SQL["of_user"], user_id, *span.arguments)
+        rows = await self._database.reads.fetch(_SQL["of_user"], user_id, *span.arguments)
         return span.page(rows, _asset, await asyncio.shield(total))
 
 

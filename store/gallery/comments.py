@@ -202,12 +202,12 @@ class Comments:
         """
         key = await self._cursor_key.get()
         start = _BEGINNING if cursor is None else _LISTING.position(key, cursor, [post_id])
-        found = await self._database.fetchrow(_SQL["post"], post_id, viewer.id)
+        found = await self._database.reads.fetchrow(_SQL["post"], post_id, viewer.id)
         if found is None or not (post := _post(found)).may_be_seen_by(viewer):
             raise post_not_found(post_id)
         if cursor is not None:
             page = start.page
-        rows = await self._database.fetch(
+        rows = await self._database.reads.fetch(
             _SQL["page"],
             post_id,
             start.created_at,

@@ -31,7 +31,9 @@ class Creators:
 
     async def profile(self, user_id: UUID, viewer: Viewer) -> Profile:
         """How `viewer` sees a user; raises COMMUNITY_USER_NOT_FOUND."""
-        row = await self._database.fetchrow(_SQL["profile"], user_id, viewer.id, viewer.moderates)
+        row = await self._database.reads.fetchrow(
+            _SQL["profile"], user_id, viewer.id, viewer.moderates
+        )
         if row is None:
             raise user_not_found(user_id)
         return Profile(

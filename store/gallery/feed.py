@@ -191,9 +191,9 @@ class Feed:
         span = await _FEATURED.span(self._cursor_key, [], **paging)
         total = self._totals.ask(
             ("featured", viewer.moderates),
-            lambda: count(self._database, _SQL["count_featured"], viewer.moderates),
+            lambda: count(self._database.reads, _SQL["count_featured"], viewer.moderates),
         )
-        rows = await self._database.fetch(
+        rows = await self._database.reads.fetch(
             _SQL["featured"], viewer.id, viewer.moderates, *span.arguments
         )
         return span.page(rows, post_of, await asyncio.shield(total))
@@ -213,13 +213,15 @@ class Feed:
         ordered = _ordered(order, filters, passed)
         if ordered is not None:
             query, extra = ordered
-            return await self._database.fetch(query, *reader, first, second, count, *extra)
+            return await self._database.reads.fetch(query, *reader, first, second, count, *extra)
         found = _found(order, filters)
         if order in _BY_TIME:
-            ids = await found.newest(self._database, viewer, (first, second), count, passed)
-            return await self._database.fetch(way.passing, *reader, ids)
-        ids = await found.newest(self._database, viewer, NOW, RANKED_MOST)
-        return await self._database.fetch(way.passing, *reader, ids, first, second, count, passed)
+            ids = await found.newest(self._database.reads, viewer, (first, second), count, passed)
+            return await self._database.reads.fetch(way.passing, *reader, ids)
+        ids = await found.newest(self._database.reads, viewer, NOW, RANKED_MOST)
+        return await self._database.reads.fetch(
+            way.passing, *reader, ids, first, second, count, passed
+        )
 
     def _total(self, order: Order, viewer: Viewer, filters: Filters) -> "asyncio.Future[int]":
         own = order is Order.FOLLOWING or filters.user_id == viewer.id
@@ -233,24 +235,24 @@ class Feed:
     async def _count(self, order: Order, reader: Viewer, filters: Filters) -> int:
         if order is Order.TRENDING and set(filters.given()) <= {"asset_type"}:
             query, given = _SQL["count_trending"], (reader.id, reader.moderates, filters.asset_type)
-            return await count(self._database, query, *given)
+            return await count(self._database.reads, query, *given)
         if filters == NO_FILTERS:
             if order is Order.FOLLOWING:
                 query = _SQL["count_followed"]
-                return await count(self._database, query, reader.id, reader.moderates)
-            return await count(self._database, _SQL["count_all"], reader.moderates)
+                return await count(self._database.reads, query, reader.id, reader.moderates)
+            return await count(self._database.reads, _SQL["count_all"], reader.moderates)
         ordered = _ordered(order, filters)
         if order is Order.TRENDING and ordered is not None:
             query, extra = _SQL["count_trending_listed"], ordered[1]
             start = (reader.id, reader.moderates, None, 0, COUNTED_MOST)
-            return await count(self._database, query, *start, *extra)
+            return await count(self._database.reads, query, *start, *extra)
         found = _found(order, filters)
         if order is Order.TRENDING:
-            ids = await found.newest(self._database, reader, NOW, RANKED_MOST)
+            ids = await found.newest(self._database.reads, reader, NOW, RANKED_MOST)
             query = _PASSING["count_trending_of"]
-            return await count(self._database, query, reader.id, reader.moderates, ids)
+            return await count(self._database.reads, query, reader.id, reader.moderates, ids)
         most = RANKED_MOST if order is Order.MOST_LIKED else COUNTED_MOST
-        return await found.count(self._database, reader, most)
+        return await found.count(self._database.reads, reader, most)
 
     async def _check_snapshot(self, start: _Ranked) -> None:
         if start.snapshot_id is None or not await self._trending.is_kept(start.snapshot_id):

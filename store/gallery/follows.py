@@ -95,7 +95,7 @@ class Follows:
         self, listing: NewestFirst, query: str, user_id: UUID, **paging: Unpack[Paging]
     ) -> Page[UserSummary]:
         span = await listing.span(self._cursor_key, [user_id], **paging)
-        rows = await self._database.fetch(query, user_id, *span.arguments)
+        rows = await self._database.reads.fetch(query, user_id, *span.arguments)
         if not rows:
             raise user_not_found(user_id)
         return span.page(rows, summary_of, rows[0]["total"])

@@ -120,7 +120,7 @@ class Likes:
     ) -> Page[UserSummary]:
         """Who likes the post, newest first. Raises COMMUNITY_POST_NOT_FOUND and INVALID_CURSOR."""
         span = await _LIKERS.span(self._cursor_key, [post_id], **paging)
-        rows = await self._database.fetch(
+        rows = await self._database.reads.fetch(
             _SQL["likers"], post_id, viewer.id, viewer.moderates, *span.arguments
         )
         if not rows:
@@ -134,9 +134,10 @@ class Likes:
         """
         span = await _LIKED.span(self._cursor_key, [viewer.id], **paging)
         total = self._totals.ask(  # counted meanwhile
-            viewer, lambda: count(self._database, _SQL["count_liked"], viewer.id, viewer.moderates)
+            viewer,
+            lambda: count(self._database.reads, _SQL["count_liked"], viewer.id, viewer.moderates),
         )
-        rows = await self._database.fetch(
+        rows = await self._database.reads.fetch(
             _SQL["liked"], viewer.id, viewer.moderates, *span.arguments
         )
         return span.page(rows, post_of, await asyncio.shield(total))

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from store.cursors import Filter
-from store.database import Database
+from store.database import Reader
 from store.gallery.shapes import AssetType
 from store.queries import queries
 from store.totals import count
@@ -65,15 +65,15 @@ class Passing:
     more: Sequence[Filter] = ()
 
     async def newest(
-        self, database: Database, viewer: Viewer, before: Position, most: int, passed: int = 0
+        self, reader: Reader, viewer: Viewer, before: Position, most: int, passed: int = 0
     ) -> list[UUID]:
         """At most `most` of those that the viewer may see before a position, newest first."""
-        rows = await database.fetch(self.query, *self._arguments(viewer, before, most, passed))
+        rows = await reader.fetch(self.query, *self._arguments(viewer, before, most, passed))
         return [row["id"] for row in rows]
 
-    async def count(self, database: Database, viewer: Viewer, most: int) -> int:
+    async def count(self, reader: Reader, viewer: Viewer, most: int) -> int:
         """How many there are that the viewer may see; whatever is more than `most` is `most`."""
-        return await count(database, self.count_query, *self._arguments(viewer, NOW, most, 0))
+        return await count(reader, self.count_query, *self._arguments(viewer, NOW, most, 0))
 
     def _arguments(
         self, viewer: Viewer, before: Position, most: int, passed: int

@@ -132,7 +132,7 @@ class Posts:
 
     async def get(self, post_id: UUID, viewer: Viewer) -> PostInDetail:
         """A post as `viewer` sees it; raises COMMUNITY_POST_NOT_FOUND."""
-        row = await self._database.fetchrow(_SQL["get"], viewer.id, viewer.moderates, post_id)
+        row = await self._database.reads.fetchrow(_SQL["get"], viewer.id, viewer.moderates, post_id)
         if row is None:
             raise post_not_found(post_id)
         return PostInDetail(
@@ -141,7 +141,7 @@ class Posts:
 
     async def engagement(self, post_id: UUID, viewer: Viewer) -> Engagement:
         """How a post is received; raises COMMUNITY_POST_NOT_FOUND."""
-        row = await self._database.fetchrow(
+        row = await self._database.reads.fetchrow(
             _SQL["engagement"], post_id, viewer.id, viewer.moderates
         )
         if row is None:

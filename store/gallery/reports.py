@@ -61,11 +61,13 @@ class Reports:
         Raises INVALID_CURSOR.
         """
         span = await _NEWEST.span(self._cursor_key, [status], **paging)
-        total = self._totals.ask(status, lambda: count(self._database, _SQL["count"], status))
+        total = self._totals.ask(status, lambda: count(self._database.reads, _SQL["count"], status))
         if status is None:
-            rows = await self._database.fetch(_SQL["newest"], *span.arguments)
+            rows = await self._database.reads.fetch(_SQL["newest"], *span.arguments)
         else:
-            rows = await self._database.fetch(_SQL["newest_of_status"], *span.arguments, status)
+            rows = await self._database.reads.fetch(
+                _SQL["newest_of_status"], *span.arguments, status
+            )
         return span.page(rows, _report, await asyncio.shield(total))
 
     async def review(

@@ -51,7 +51,7 @@ class Search:
         if cursor is not None:
             start = _LISTING.position(key, cursor, [words])
             page, passed = start.page, 0
-        rows = await self._database.fetch(
+        rows = await self._database.reads.fetch(
             _SQL["best"],
             viewer.id,
             viewer.moderates,

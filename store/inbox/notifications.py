@@ -54,9 +54,9 @@ class Notifications:
         """
         span = await _INBOX.span(self._cursor_key, [user_id], **paging)
         total = self._totals.ask(  # counted meanwhile
-            user_id, lambda: count(self._database, _SQL["count_of_user"], user_id)
+            user_id, lambda: count(self._database.reads, _SQL["count_of_user"], user_id)
         )
-        rows = await self._database.fetch(_SQL["page"], user_id, *span.arguments)
+        rows = await self._database.reads.fetch(_SQL["page"], user_id, *span.arguments)
         page = span.page(rows, _notification_of, await asyncio.shield(total))
         return NotificationPage(
             **msgspec.structs.asdict(page), unseen_count=rows[0]["unseen_count"]
