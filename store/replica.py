@@ -4,7 +4,7 @@ A standby shows what the primary wrote some moments ago. So whoever reads there 
 it has written, together with all who ask meanwhile, and reads once the standby has replayed as much. Where that
 takes too long, and where there is no standby to ask, the primary answers.
 
-Docs: docs/adr/0038-a-replica-answers-what-the-primary-would.md.
+Docs: docs/adr/0039-a-replica-answers-what-the-primary-would.md.
 """
 
 import asyncio

@@ -238,7 +238,7 @@ async def marks(url: str) -> None:
 
 
 async def replica(url: str, replica_url: str) -> None:
-    """0038: pages of a feed of 2,000 posts while others like them, from the primary and from a replica."""
+    """0039: pages of a feed of 2,000 posts while others like them, from the primary and from a replica."""
     async with (
         open_database(url, connections=8) as writing,
         open_database(url, connections=8) as database,

@@ -101,6 +101,13 @@ def test_there_is_one_kind_of_key(environ: dict[str, str]) -> None:
         read_settings(environ)
 
 
+@pytest.mark.parametrize("primary", ["", "postgresql://replica/x"])
+def test_a_replica_is_another_servers(primary: str) -> None:
+    """Of a database that is named, and not that one itself."""
+    with pytest.raises(CannotStart, match="DATABASE_REPLICA_URL is"):
+        read_settings({"DATABASE_URL": primary, "DATABASE_REPLICA_URL": "postgresql://replica/x"})
+
+
 def test_machines_that_forward_have_an_address_and_a_secret() -> None:
     """Both or neither; the address is that of a server, without a path."""
     both = {"VERNISSAGE_NODE_URL": "http://10.0.0.5:8080", "VERNISSAGE_CLUSTER_SECRET": SECRET}

@@ -50,8 +50,8 @@ async def writer(pair: Pair) -> AsyncIterator[Database]:
 async def reading(primary_url: str, standby_url: str) -> AsyncIterator[tuple[Database, Replica]]:
     """A node's database that reads from a standby as far as may be, and that standby."""
     async with (
-        open_database(primary_url, connections=4) as database,
-        open_database(standby_url, connections=4, server="replica") as standby,
+        open_database(primary_url, connections=4, acquire_seconds=60) as database,
+        open_database(standby_url, connections=4, acquire_seconds=60, server="replica") as standby,
     ):
         replica = Replica(standby, database)
         database.read_from(replica)
