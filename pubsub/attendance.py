@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pubsub.commands import Call, Script, open_commands, run
+from pubsub.servers import why
 
 SHARE_SECONDS = 60.0
 """How long a node's share stays unless it is renewed."""
@@ -103,7 +104,7 @@ class Attendance:
         answers = await run(self._redis, _TELL, calls)
         for answer in answers:
             if isinstance(answer, Exception):
-                raise Away(repr(answer)) from answer
+                raise Away(why(answer)) from answer
         return answers
 
 

@@ -4,7 +4,6 @@ Redis promises nothing: a message may be lost, and after a failure one may come 
 message once compares positions with a durable store, and is told by `on_reconnect` when it should.
 """
 
-import asyncio
 from collections.abc import Callable, Collection
 from secrets import token_hex
 from typing import Protocol
@@ -15,6 +14,9 @@ from pubsub import line as lines
 from pubsub.line import EVERYWHERE, BusCounts, Line, Told
 from pubsub.servers import Kind, Servers, servers_at
 from pubsub.shards import Shards
+
+ASK_SECONDS = 0.5
+"""Within which a sentinel has to say where the master is, or another one is asked."""
 
 
 class Bus:
@@ -113,9 +115,6 @@ class _OneLine:
         counts: BusCounts,
     ) -> None:
         self._servers = servers
-        self._sentinel = None
-        if servers.kind is Kind.SENTINEL:
-            self._sentinel = servers.sentinel(lines.SOCKET_SECONDS / 2)
         self._line = Line(
             self._connect,
             EVERYWHERE,
@@ -135,11 +134,9 @@ class _OneLine:
     async def close(self) -> None:
         await self._line.drain()
         await self._line.close()
-        if self._sentinel is not None:
-            await asyncio.shield(self._sentinel.aclose())
 
     async def _connect(self, read_seconds: float | None) -> Connection:
         host = self._servers.hosts[0]
-        if self._sentinel is not None:
-            host = await self._sentinel.discover_master(self._servers.name)
+        if self._servers.kind is Kind.SENTINEL:
+            host = await self._servers.master(ASK_SECONDS)
         return await self._servers.connect(host, read_seconds, lines.SOCKET_SECONDS)

@@ -122,13 +122,11 @@ class _One:
     """One server has all keys: the URL's, or the master that its sentinels name."""
 
     def __init__(self, servers: Servers, seconds: float) -> None:
-        self._sentinel = None
         if servers.kind is Kind.SENTINEL:
-            self._sentinel = servers.sentinel(seconds)
-            self._client: Redis = self._sentinel.master_for(servers.name)
+            pool = servers.master_pool(seconds)
         else:
             pool = servers.pool(servers.hosts[0], seconds, seconds)
-            self._client = Redis.from_pool(pool)
+        self._client: Redis = Redis.from_pool(pool)
         self._server = servers.known_as
 
     def groups(self, keys: Sequence[str]) -> list[Group]:
@@ -145,8 +143,6 @@ class _One:
 
     async def close(self) -> None:
         await self._client.aclose()
-        if self._sentinel is not None:
-            await self._sentinel.aclose()
 
 
 class _Shards:

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from pubsub.commands import Call, Command, Group, Script, open_commands, run
 from pubsub.ending import ended
+from pubsub.servers import why
 
 SOCKET_SECONDS = 0.5
 """Within which Redis has to answer, or this process counts for itself."""
@@ -243,7 +244,7 @@ class Limiter:
         if server not in self._away:
             self._away.add(server)
             _log.warning(
-                "limits are counted for this process alone", server=server, error=repr(error)
+                "limits are counted for this process alone", server=server, error=why(error)
             )
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())

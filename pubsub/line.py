@@ -18,6 +18,7 @@ from redis.exceptions import ClusterDownError, MovedError, RedisError, ResponseE
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from pubsub.ending import ended
+from pubsub.servers import why
 
 OUTBOX_MESSAGES = 50_000
 """Messages that may wait for one server; past it the oldest are dropped, as if published to nobody."""
@@ -355,7 +356,7 @@ class Line:
                         self.counts.deaf += 1
                     else:
                         self.counts.broken += 1
-                    self._log.warning("the bus is down", error=repr(error))
+                    self._log.warning("the bus is down", error=why(error))
                 self._lost = True
             finally:
                 self._connected = False
@@ -473,7 +474,7 @@ class Line:
                     failing = False
                     continue
                 if not failing:
-                    self._log.warning("publishing failed", error=repr(error))
+                    self._log.warning("publishing failed", error=why(error))
                 failing = True
                 self._told.unsettled()
                 await asyncio.sleep(RECONNECT_SECONDS)

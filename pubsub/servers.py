@@ -8,7 +8,7 @@ Each with `rediss` instead of `redis` for TLS; certificates are checked.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from redis.asyncio import Connection, ConnectionPool, SSLConnection
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
 Host = tuple[str, int]
 """Where a server listens."""
@@ -87,22 +89,63 @@ class Servers:
             raise
         return connection
 
-    def sentinel(self, seconds: float) -> Sentinel:
-        """Those who know the master."""
-        return Sentinel(  # type: ignore[no-untyped-call]
-            self.hosts,
-            sentinel_kwargs={
-                **self.sentinel_options,
-                **({"ssl": True} if self.tls else {}),
-                **_impatient(seconds, seconds),
-            },
+    def master_pool(self, seconds: float) -> ConnectionPool:
+        """Connections to the master that the sentinels name as each is opened."""
+        return SentinelConnectionPool(  # type: ignore[no-untyped-call]
+            self.name,
+            _Sentinels(self, seconds),
+            ssl=self.tls,
             **self.options,
+            **_impatient(seconds, seconds),
         )
+
+    async def master(self, seconds: float) -> Host:
+        """Who is the master, as the first sentinel says that knows. Raises RedisError."""
+        failures = []
+        for host in self.hosts:
+            try:
+                found = await self._ask(host, seconds)
+            except (RedisError, OSError) as error:
+                failures.append(f"{host[0]}:{host[1]}: {why(error)}")
+                continue
+            if found is not None:
+                return found[0].decode(), int(found[1])
+            failures.append(f"{host[0]}:{host[1]}: unknown")
+        raise RedisConnectionError(
+            f"no sentinel names the master {self.name}: {'; '.join(failures)}"
+        )
+
+    async def _ask(self, sentinel: Host, seconds: float) -> Any:
+        connection = await replace(self, options=self.sentinel_options).connect(
+            sentinel, seconds, seconds
+        )
+        try:
+            await connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.name)
+            return await connection.read_response()
+        finally:
+            await connection.disconnect(nowait=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentinels:
+    """What redis-py's pool asks for the master."""
+
+    servers: Servers
+    seconds: float
+
+    async def discover_master(self, _: str) -> Host:
+        return await self.servers.master(self.seconds)
+
+
+def why(error: BaseException) -> str:
+    """What went wrong, in words; redis-py's `repr` says no more than the class."""
+    return f"{type(error).__name__}: {error}"
 
 
 def _impatient(read_seconds: float | None, connect_seconds: float) -> dict[str, Any]:
     return {
         "protocol": 2,
+        "driver_info": None,  # it would tell the server about itself, for which an account needs leave
         "socket_timeout": read_seconds,
         "socket_connect_timeout": connect_seconds,
         "retry": Retry(NoBackoff(), 0),

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from pubsub import line as lines
 from pubsub.ending import ended
 from pubsub.line import BY_SHARD, BusCounts, Line, Told
-from pubsub.servers import Host, Servers
+from pubsub.servers import Host, Servers, why
 from pubsub.slots import SLOTS, SlotMap, name_in, slot_of
 
 BEATS_PER_SECOND = 20.0
@@ -65,7 +65,7 @@ class Shards:
         try:
             await self._map.look()
         except (RedisError, OSError) as error:
-            _log.warning("the cluster cannot be reached", error=repr(error))
+            _log.warning("the cluster cannot be reached", error=why(error))
         await self._reroute()
         self._started = True
         tried = [line.start() for line in self._lines.values()]
@@ -89,7 +89,7 @@ class Shards:
                 if await self._settle():
                     self._on_reconnect()
             except (RedisError, OSError) as error:
-                _log.info("the cluster cannot be asked for its slots", error=repr(error))
+                _log.info("the cluster cannot be asked for its slots", error=why(error))
             except Exception:
                 _log.exception("the bus does not follow the cluster")
             if not all(line.connected for line in self._lines.values()):

@@ -4,6 +4,7 @@ pytest_plugins = [
     "tests.drift",
     "tests.servers",
     "tests.valkeys",
+    "tests.certificates",
     "tests.programs",
     "tests.nodes",
     "tests.screens",

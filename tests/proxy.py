@@ -11,6 +11,7 @@ async with Proxy.before(redis_url) as proxy:
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
@@ -30,7 +31,8 @@ class Way(Enum):
 class Proxy:
     """Passes on what comes to `url`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._parts = urlsplit(url)
         self._target = _address(url)
         self._changes: Callable[[], Change] | None = None
@@ -45,9 +47,9 @@ class Proxy:
 
     @classmethod
     @asynccontextmanager
-    async def before(cls, url: str) -> AsyncIterator["Proxy"]:
-        """A proxy before the server at `url`, of any scheme."""
-        proxy = cls(url)
+    async def before(cls, url: str, *, tls: ssl.SSLContext | None = None) -> AsyncIterator["Proxy"]:
+        """A proxy before the server at `url`, of any scheme; with `tls` that is spoken with the proxy."""
+        proxy = cls(url, tls)
         await proxy.mend()
         try:
             yield proxy
@@ -61,12 +63,18 @@ class Proxy:
         return self._parts._replace(netloc=f"{credentials}{at}127.0.0.1:{self._port}").geturl()
 
     @property
+    def port(self) -> int:
+        return self._port
+
+    @property
     def connections(self) -> int:
         return len(self._passing)
 
     async def mend(self) -> None:
         """Take connections, again at the same port."""
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(
+            self._take, "127.0.0.1", self._port, ssl=self._tls
+        )
         self._port = self._server.sockets[0].getsockname()[1]
 
     def turn_to(self, url: str) -> None:
@@ -146,7 +154,8 @@ class Proxy:
             await writer.drain()
         await self._moving[way].wait()
         with suppress(OSError):
-            writer.write_eof()
+            if writer.can_write_eof():
+                writer.write_eof()
         raise ConnectionResetError  # one end is gone: so is the other
 
 

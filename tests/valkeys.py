@@ -253,3 +253,75 @@ def either_url(request: pytest.FixtureRequest) -> str:
     if request.param == "server":
         return str(request.getfixturevalue("redis_url"))
     return str(request.getfixturevalue("valkey_cluster").url)
+
+
+class Watched:
+    """A master with a replica, and sentinels that put it into the master's place should that die."""
+
+    NAME = "main"
+
+    def __init__(
+        self, master: ValkeyNode, replica: ValkeyNode, sentinels: Sequence[ValkeyNode]
+    ) -> None:
+        self.master = master
+        self.replica = replica
+        self.sentinels = sentinels
+
+    @property
+    def url(self) -> str:
+        """All sentinels, and what they call the master."""
+        hosts = ",".join(sentinel.address for sentinel in self.sentinels)
+        return (
+            f"redis+sentinel://:{self.master.password}@{hosts}/{self.NAME}"
+            f"?sentinel_password={self.sentinels[0].password}"
+        )
+
+    async def is_replica(self, node: ValkeyNode) -> None:
+        """Return once it follows another one, as sentinels have told it."""
+        async with asyncio.timeout(START_SECONDS):
+            while (await node.ask("ROLE"))[0] != "slave" or (await node.ask("ROLE"))[
+                3
+            ] != "connected":
+                await asyncio.sleep(0.05)
+
+    async def is_whole(self) -> None:
+        """Return once all sentinels know of each other and of the replica, which is up to date."""
+        await self.is_replica(self.replica)
+        async with asyncio.timeout(START_SECONDS):
+            for sentinel in self.sentinels:
+                while not await self._is_whole_to(sentinel):
+                    await asyncio.sleep(0.05)
+
+    async def _is_whole_to(self, sentinel: ValkeyNode) -> bool:
+        others = await sentinel.ask("SENTINEL", "SENTINELS", self.NAME)
+        replicas = await sentinel.ask("SENTINEL", "REPLICAS", self.NAME)
+        return len(others) == len(self.sentinels) - 1 and len(replicas) == 1
+
+
+@asynccontextmanager
+async def open_watched(folder: Path, sentinels: int = 3) -> AsyncIterator[Watched]:
+    """A master, its replica and so many sentinels, with their data in `folder`."""
+    home = home_of(folder)
+    password, sentinels_password = (secrets.token_urlsafe(24) for _ in range(2))
+    nodes: list[ValkeyNode] = []
+    try:
+        master = ValkeyNode(home, password, {"repl-diskless-sync-delay": "0"})
+        nodes.append(master)
+        await master.start()
+        replica = ValkeyNode(home, password, {"replicaof": f"127.0.0.1 {master.port}"})
+        watching = {
+            "sentinel monitor": f"{Watched.NAME} 127.0.0.1 {master.port} {sentinels // 2 + 1}",
+            "sentinel auth-pass": f"{Watched.NAME} {password}",
+            "sentinel down-after-milliseconds": f"{Watched.NAME} 1000",
+            "sentinel failover-timeout": f"{Watched.NAME} 5000",
+        }
+        others = [
+            ValkeyNode(home, sentinels_password, watching, sentinel=True) for _ in range(sentinels)
+        ]
+        nodes += [replica, *others]
+        await asyncio.gather(*(node.start() for node in nodes[1:]))
+        watched = Watched(master, replica, others)
+        await watched.is_whole()
+        yield watched
+    finally:
+        await asyncio.gather(*(node.kill() for node in nodes))

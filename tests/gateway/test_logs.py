@@ -49,6 +49,7 @@ def test_secrets_stay_out(capsys: pytest.CaptureFixture[str], log_format: str) -
     token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"  # noqa: S105
     log = structlog.get_logger("gateway.test")
     log.info("connecting", url="redis://:hush@localhost/0")
+    log.info("asking", url="redis+sentinel://a,b/main?sentinel_password=hush&x=1")
     logging.getLogger("some.library").error("bad token %s", token)
     try:
         raise ValueError(f"postgresql://ada:hush@localhost with {token}")
@@ -56,6 +57,7 @@ def test_secrets_stay_out(capsys: pytest.CaptureFixture[str], log_format: str) -
         log.exception("failed")
     written = capsys.readouterr().err
     assert "redis://:***@localhost/0" in written
+    assert "main?sentinel_password=***&x=1" in written
     assert "ValueError" in written
     assert "hush" not in written
     assert token not in written
