@@ -1,6 +1,6 @@
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help run test faults soak fuzz check bench bench-feeds bench-like bench-page screenshots load token lock clean
+.PHONY: help run test faults soak fuzz check wheel bench bench-feeds bench-like bench-page screenshots load token lock clean
 
 # A setting on make's command line, such as PORT=9000, is one of the server's.
 SETTINGS := ENV HOST PORT ADMIN_PORT ADMIN_HOST WORKERS TRUSTED_PROXIES DATA_DIR JWT_ALGORITHM JWT_SECRET JWT_JWKS \
@@ -73,10 +73,18 @@ token: ## a token and nothing else (AS=ada ROLE=moderator TTL=3600), for develop
 	@exec .venv/bin/python -m gateway token --user '$(subst ','\'',$(AS))' \
 		$(if $(ROLE),--role '$(ROLE)') $(if $(TTL),--ttl '$(TTL)')
 
+wheel: ## what production installs, into DIST=dist: the wheel, and the exact files that it needs
+	@requirements/sync run
+	@.venv/bin/python -m hatchling build -t wheel -d '$(or $(DIST),dist)'
+	@cp requirements/serve.lock '$(or $(DIST),dist)/requirements.txt'
+
 lock: ## the lock files anew, with uv and npm
 	uv pip compile -q $(COMPILE) --extra embedded --group build -o requirements/run.lock pyproject.toml
 	uv pip compile -q $(COMPILE) --extra embedded --extra sentry --group build --group dev \
 		-c requirements/run.lock -o requirements/dev.lock pyproject.toml
+	uv pip compile -q $(COMPILE) --extra sentry -c requirements/run.lock -c requirements/dev.lock \
+		-o requirements/serve.lock pyproject.toml
+	uv pip compile -q $(COMPILE) --group build -c requirements/run.lock -o requirements/build.lock
 	uv pip compile -q $(COMPILE) --group bench -c requirements/run.lock -o requirements/bench.lock
 	cd tests/node && npm install --package-lock-only
 	cd load/peers/node && npm install --package-lock-only

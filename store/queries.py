@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-SQL = Path(__file__).resolve().parent.parent / "sql"
+_ROOM = Path(__file__).resolve().parent
+SQL = next(folder / "sql" for folder in (_ROOM, _ROOM.parent) if (folder / "sql").is_dir())
+"""In an installed package within the room, in a checkout beside it."""
 
 _BLOCK = re.compile(r"^-- (name|part): (\w+)\n", re.MULTILINE)
 _INCLUDE = re.compile(r"^[ ]*-- include: ([\w/]+)\.(\w+)$", re.MULTILINE)

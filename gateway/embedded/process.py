@@ -10,11 +10,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-
-import psutil
+from typing import TYPE_CHECKING
 
 from gateway.embedded.account import Account
 from gateway.startup import CannotStart
+
+if TYPE_CHECKING:
+    import psutil
 
 TETHER = Path(__file__).with_name("tether.py")
 PORTS = range(20_000, 32_000)
@@ -135,6 +137,8 @@ def stop_stale(pid_file: Path, *signals: signal.Signals) -> None:
     It is known by the file's folder standing in its command line: its number alone could by now be
     anybody's, and PostgreSQL would not start for as long as that process lives.
     """
+    import psutil  # of the extra `embedded`, which production does without
+
     try:
         pid = int(pid_file.read_text().split("\n", 1)[0])
         process = psutil.Process(pid)
@@ -148,8 +152,10 @@ def stop_stale(pid_file: Path, *signals: signal.Signals) -> None:
     pid_file.unlink(missing_ok=True)
 
 
-def _ended(process: psutil.Process, by: signal.Signals) -> bool:
+def _ended(process: "psutil.Process", by: signal.Signals) -> bool:
     """Whether the signal ended it. A zombie has ended too, though its new parent may never care."""
+    import psutil
+
     deadline = time.monotonic() + PATIENCE
     try:
         process.send_signal(by)

@@ -14,7 +14,9 @@ from aiohttp.web_request import Request
 
 from gateway.http.caching import is_known
 
-WEB = Path(__file__).resolve().parent.parent.parent / "web"
+_GATEWAY = Path(__file__).resolve().parent.parent
+WEB = next(folder / "web" for folder in (_GATEWAY, _GATEWAY.parent) if (folder / "web").is_dir())
+"""In an installed package within the gateway, in a checkout beside it."""
 
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' https: http: data:; connect-src 'self' ws: wss:; "

@@ -220,6 +220,41 @@ def bench() -> str:
     return f"{said}\n\n{markdown(rows)}\n{told and told + chr(10)}"
 
 
+SIZED_BY = {
+    "CPU per delivery, one event at a time, 1,000 watchers": "an event to one watcher, quiet room",
+    "deliveries per second and core, hot room": "events to watchers, hot room, by one core",
+    "CPU per inbound command with ack, no database": "a command and its ack, without its database work",
+    "feed pages of 20 per second and core": "feed pages of 20 by REST, by one core",
+    "signed-in joins per second and core": "clients that sign in, by one core",
+    "memory per idle signed-in WebSocket": "a connection that is quiet",
+    "durable likes spread over 200 posts": "likes, stored and told, by the whole machine with its database",
+    "durable comments spread over 200 posts": "comments, likewise",
+}
+"""The measures of `make bench` that a size is made from, in the words of an operator."""
+
+
+def sizing() -> str:
+    """What things cost, as the latest kept runs have it."""
+    runs = (json.loads(each.read_text()) for each in RESULTS.glob("*.json"))
+    benches = sorted(
+        (run for run in runs if "rows" in run and "outcomes" in run),
+        key=lambda run: run["machine"]["date"],
+    )
+    latest = {row["measure"]: (row, run) for run in benches for row in run["rows"]}
+    return _table(
+        ("what", "cost or rate", "measured on"),
+        (
+            (what, _measured(row), f"{run['machine']['CPU']}, {run['machine']['cores']} cores")
+            for what, (row, run) in ((what, latest[of]) for of, what in SIZED_BY.items())
+        ),
+    )
+
+
+def _measured(row: dict[str, Any]) -> str:
+    digits = 1 if row["ours"] < 100 else 0
+    return f"{row['ours']:,.{digits}f} {row['unit']}".replace(" /s", "/s")
+
+
 def limits() -> str:
     """Every constant that bounds something, room by room."""
     rows = (
@@ -259,6 +294,7 @@ TABLES: dict[str, Callable[[], str]] = {
             feeds,
             promises,
             bench,
+            sizing,
         ),
         *(limits, settings),
     )

@@ -8,7 +8,7 @@ import pytest
 from gateway.refusals import STATUSES
 from handlers import DOMAINS
 from tests.docs.effects import BY_THEMSELVES, EFFECTS
-from tests.docs.inserts import DOCS, inserted_files, with_inserts
+from tests.docs.inserts import DOCS, alert_rules, inserted_files, with_inserts
 
 PROJECT = DOCS.parent
 PAGES = [*PROJECT.glob("*.md"), *DOCS.rglob("*.md")]
@@ -96,3 +96,11 @@ def test_adrs_are_numbered_and_listed() -> None:
     assert len(set(numbers)) == len(numbers)
     index = (DOCS / "adr" / "README.md").read_text()
     assert [page.name for page in pages if page.name not in index] == []
+
+
+def test_every_alert_has_its_paragraph() -> None:
+    """Whoever is woken finds what it means, and what to do, in the order of the rules."""
+    page = (DOCS / "operations.md").read_text()
+    part = page.partition("\n### What each alert means\n")[2].partition("\n## ")[0]
+    explained = re.findall(r"^\*\*(\w+)\.\*\* \S", part, re.MULTILINE)
+    assert explained == [rule["alert"] for rule in alert_rules()]
