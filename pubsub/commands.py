@@ -169,7 +169,9 @@ class _Shards:
 
     async def send(self, commands: Sequence[tuple[str, Command]]) -> list[Any]:
         if not self._map.is_known:
-            await self._look()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds):
+                    await self._look()
         owners = self._map.owners
         there = {n: _Where(owners[slot_of(key)]) for n, (key, _) in enumerate(commands)}
         answers: dict[int, Any] = {}

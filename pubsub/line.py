@@ -279,10 +279,9 @@ class Line:
         channels = [channel for channel in self._subscribed if moves(channel)]
         self._subscribed.difference_update(channels)
         self._strays.difference_update(channels)
-        waiting = [each for each in self._outbox if each[0] != self._own]
-        self._outbox.clear()
-        self._outbox.extend(each for each in waiting if not moves(each[0]))
-        return channels, [each for each in waiting if moves(each[0])]
+        waiting = [each for each in self._outbox if each[0] != self._own and moves(each[0])]
+        self._keep(lambda channel: channel == self._own or not moves(channel))
+        return channels, waiting
 
     def adopt(self, channels: Sequence[str]) -> None:
         """These belong here from now on; they are strays until Redis has confirmed each."""
@@ -304,11 +303,19 @@ class Line:
 
     async def move_to(self, own: str) -> None:
         """Beat on another channel."""
-        self._own = own
-        self._heartbeat.begin_anew()
+        async with self.turn:
+            self._keep(lambda channel: channel != self._own)
+            self._own = own
+            self._heartbeat.begin_anew()
         if self._line is not None:
             self._ask(own)
             await self._send(self._verbs.subscribe, own)
+
+    def _keep(self, stays: Callable[[str], bool]) -> None:
+        """Let nothing wait but messages of channels that stay."""
+        waiting = [each for each in self._outbox if stays(each[0])]
+        self._outbox.clear()
+        self._outbox.extend(waiting)
 
     # Listening
 
@@ -503,7 +510,7 @@ class Line:
                 else:
                     if each[0] == self._own:
                         self._heartbeat.taken()
-        except (RedisError, OSError) as failure:
+        except Exception as failure:  # whatever broke the connection, a fresh one is opened
             error, refused = failure, batch
         self.counts.published += len(batch) - len(refused)
         if error is not None:

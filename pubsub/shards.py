@@ -49,6 +49,8 @@ class Shards:
         first = self._line_to(servers.hosts[0])
         self._lines = {servers.hosts[0]: first}
         self._routes = [first] * SLOTS
+        self._followed: list[Host | None] = []
+        """Who had which slots when the lines were brought in order last."""
         self._steering: asyncio.Task[None] | None = None
 
     def of(self, channel: str) -> Line:
@@ -105,7 +107,9 @@ class Shards:
         return bool(strayed) and not any(line.has_strays for line in strayed)
 
     async def _reroute(self) -> None:
-        """Bring each slot to the line of the server that has it."""
+        """Bring each slot to the line of the server that has it now."""
+        if self._map.owners == self._followed:
+            return
         for owner in {owner for owner in self._map.owners if owner is not None}:
             if owner not in self._lines:
                 self._lines[owner] = self._line_to(owner)
@@ -117,6 +121,7 @@ class Shards:
         if moving:
             await self._move(moving)
         await self._tidy()
+        self._followed = self._map.owners.copy()
 
     async def _move(self, moving: dict[int, Line]) -> None:
         losing = {self._routes[slot] for slot in moving}

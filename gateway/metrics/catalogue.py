@@ -126,7 +126,7 @@ REPLICA_WAIT_SECONDS = _histogram(
 
 REDIS_UP = _gauge(
     "redis_up",
-    "1 while every worker has Redis for its `bus`, its `limits` and its `presence`, else 0.",
+    "1 while every worker has Redis, all its shards, for its `bus`, `limits` and `presence`, else 0.",
     "use",
     together=min,
 )

@@ -110,6 +110,24 @@ async def test_topics_follow_their_slots(valkey_cluster: ValkeyCluster, prefix: 
     await valkey_cluster.is_whole()
 
 
+async def test_heartbeats_follow_their_slots(valkey_cluster: ValkeyCluster, prefix: str) -> None:
+    """The slot of a line's own channel goes: it takes another one, and is heard there."""
+    async with parties(valkey_cluster, prefix, 1) as (one,):
+        line = one.bus._lines.of(prefix + TOPICS[0])
+        own = line.own
+        here = await valkey_cluster.primary_of(own)
+        there = await other_primary(valkey_cluster, here)
+        await move_slot(valkey_cluster, key_slot(own.encode()), here, there)
+        await until(lambda: line.own != own, "it has another channel")
+        assert await valkey_cluster.primary_of(line.own) is here
+        sent = line._heartbeat.sent
+        await until(lambda: line._heartbeat._due > sent + 1, "heartbeats are taken")
+        await settled(one)
+        assert one.bus.counts.broken == one.bus.counts.deaf == 0
+        await move_slot(valkey_cluster, key_slot(own.encode()), there, here)
+    await valkey_cluster.is_whole()
+
+
 async def other_primary(cluster: ValkeyCluster, than: ValkeyNode) -> ValkeyNode:
     owners = [await cluster.primary_of(topic) for topic in TOPICS]
     return next(owner for owner in owners if owner is not than)
