@@ -233,7 +233,7 @@ class Line:
                 await asyncio.wait_for(self._drained.wait(), SOCKET_SECONDS)
 
     async def close(self) -> None:
-        """Let go of both connections."""
+        """Let go of both connections; what waits stays, for whoever takes it over."""
         await ended(*self._tasks)
         await self.fall_silent()
 
@@ -498,6 +498,7 @@ class Line:
         if not batch:  # they went elsewhere while this line waited for its turn
             return None
         refused: list[tuple[str, bytes]] = []
+        answered = 0
         error: Exception | None = None
         try:
             speaking = await self._speak(batch)
@@ -510,12 +511,15 @@ class Line:
                 else:
                     if each[0] == self._own:
                         self._heartbeat.taken()
+                answered += 1
         except Exception as failure:  # whatever broke the connection, a fresh one is opened
-            error, refused = failure, batch
-        self.counts.published += len(batch) - len(refused)
+            error = failure
+        finally:  # also where it is cancelled: somebody else may publish them
+            left = refused + batch[answered:]
+            self.counts.published += len(batch) - len(left)
+            self._put_back(left)
         if error is not None:
             await self.fall_silent()
-            self._put_back(refused)
         return error
 
     async def _speak(self, batch: Sequence[tuple[str, bytes]]) -> Connection:
@@ -529,7 +533,7 @@ class Line:
         return speaking
 
     async def fall_silent(self) -> None:
-        """Publish on another connection from now on; what is under way on this one fails."""
+        """Publish on another connection from now on."""
         speaking, self._speaking = self._speaking, None
         if speaking is not None:
             with suppress(RedisError, OSError):

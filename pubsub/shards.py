@@ -127,7 +127,7 @@ class Shards:
         losing = {self._routes[slot] for slot in moving}
         keeping = {line for slot, line in enumerate(self._routes) if slot not in moving}
         for line in losing - keeping:
-            await line.fall_silent()  # what it may be publishing to nobody fails at once
+            await line.close()  # its server may be dead: nobody waits for what it has under way
         async with AsyncExitStack() as turns:
             for line in losing:
                 await turns.enter_async_context(line.turn)

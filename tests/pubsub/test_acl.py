@@ -6,12 +6,16 @@ from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
 
+import pytest
+
 from gateway.embedded.home import home_of
 from pubsub import Ask, Attendance, Bucket, Limiter, Share, Window
 from tests.pubsub.test_bus import Party
 from tests.servers import data_folder
 from tests.valkeys import ValkeyCluster, ValkeyNode
 from tests.waiting import until
+
+pytestmark = pytest.mark.usefixtures("patient")
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 PASSWORD = "of the test"  # noqa: S105

@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 from redis.crc import key_slot
 
-import pubsub.attendance
 import pubsub.limiter
 import pubsub.line
 import pubsub.shards
@@ -17,6 +16,8 @@ from tests.pubsub.test_bus import Party
 from tests.valkeys import SHARDS, ValkeyCluster, ValkeyNode
 from tests.waiting import until
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 TOPICS = [f"post:{n}" for n in range(60)]
 USERS = [f"user {n}" for n in range(100)]
 
@@ -24,13 +25,6 @@ USERS = [f"user {n}" for n in range(100)]
 @pytest.fixture
 def prefix() -> str:
     return f"test-cluster:{uuid4()}:"
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However busy the machine, a server that answers is there."""
-    monkeypatch.setattr(pubsub.limiter, "SOCKET_SECONDS", 10.0)
-    monkeypatch.setattr(pubsub.attendance, "SOCKET_SECONDS", 10.0)
 
 
 @asynccontextmanager
@@ -180,7 +174,7 @@ def ask(who: str, most: int = 3) -> Ask:
 
 
 async def test_users_of_all_shards_are_asked_for_together(
-    valkey_cluster: ValkeyCluster, prefix: str, patient: None
+    valkey_cluster: ValkeyCluster, prefix: str
 ) -> None:
     """Each gets its own verdict, over two nodes, in order; what is given back may be taken again."""
     limiters = [Limiter(valkey_cluster.url, prefix=prefix) for _ in range(2)]
@@ -201,7 +195,7 @@ async def test_users_of_all_shards_are_asked_for_together(
 
 
 async def test_limits_are_exact_while_a_slot_moves(
-    valkey_cluster: ValkeyCluster, prefix: str, patient: None
+    valkey_cluster: ValkeyCluster, prefix: str
 ) -> None:
     """Commands go on to whoever has the keys, also between two servers that both have some."""
     here = await valkey_cluster.primary_of("ada")
@@ -232,7 +226,7 @@ async def test_limits_are_exact_while_a_slot_moves(
 
 
 async def test_a_shard_fails_over_under_load(
-    valkey_cluster: ValkeyCluster, prefix: str, patient: None, monkeypatch: pytest.MonkeyPatch
+    valkey_cluster: ValkeyCluster, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its primary is killed, and its replica takes over. The other shards do not notice.
 

@@ -16,6 +16,8 @@ from tests.servers import data_folder
 from tests.valkeys import Watched, open_watched
 from tests.waiting import DEADLINE, until
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 FAILOVER_SECONDS = 20.0
 
 

@@ -13,6 +13,8 @@ from tests.proxy import Proxy
 from tests.pubsub.test_bus import Party
 from tests.valkeys import ValkeyCluster, ValkeyNode
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 def secured(proxy: Proxy, authority: Authority | None, **files: object) -> str:
     """The URL by way of a proxy that speaks TLS, for somebody who trusts this authority."""
