@@ -84,14 +84,18 @@ class Shards:
 
     async def _steer(self) -> None:
         """Let lines and channels follow the slots, for as long as the task lives."""
+        reached = True
         while True:
             await self._unsettled.wait()
             self._unsettled.clear()
             try:
                 if await self._settle():
                     self._on_reconnect()
+                reached = True
             except (RedisError, OSError) as error:
-                _log.info("the cluster cannot be asked for its slots", error=why(error))
+                if reached:
+                    _log.warning("the cluster cannot be reached", error=why(error))
+                reached = False
             except Exception:
                 _log.exception("the bus does not follow the cluster")
             if not all(line.connected for line in self._lines.values()):
