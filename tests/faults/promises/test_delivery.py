@@ -93,10 +93,11 @@ async def test_p3_committed_means_published(place: Place, promise: Promise) -> N
                 crowd.begin_to_write()
                 await crowd.wrote(len(crowd.writers))
                 await stall(moment)
-                crashing.kill_worker()
+                await crashing.kill()  # a worker alone that dies so often is not started again at once
                 await crashing.database.reset()
                 await crashing.bus.reset()
                 await crashing.mend()
+                await crashing.begin_again()
                 promise.faults[f"crashes {moment}"] += 1
                 await crowd.stops_writing()
         await crowd.comes_to_rest()

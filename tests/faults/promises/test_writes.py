@@ -47,9 +47,9 @@ async def test_p1_an_acknowledged_write_survives(place: Place, promise: Promise)
         await place.restart(postgres, how=signal.SIGKILL)
 
     async def both() -> None:
-        one.kill_worker()
-        other.kill_worker()
+        await asyncio.gather(one.kill(), other.kill())
         await place.restart(postgres, how=signal.SIGKILL)
+        await asyncio.gather(one.begin_again(), other.begin_again())
 
     async with gathered(place) as crowd:
         crowd.begin_to_write()
