@@ -18,7 +18,7 @@ from store.refusal import Refusal
 T = TypeVar("T")
 Sink = Callable[[Sequence[Entry | Ephemeral]], None]
 
-ACQUIRE_SECONDS = 2.5
+ACQUIRE_SECONDS = 2.0
 """Within which there has to be a connection, or the database counts as away."""
 COMMAND_SECONDS = 10.0
 """Within which a statement has to be answered, by a database that is alive."""
