@@ -93,7 +93,7 @@ async def test_p3_committed_means_published(place: Place, promise: Promise) -> N
                 crowd.begin_to_write()
                 await crowd.wrote(len(crowd.writers))
                 await stall(moment)
-                await crashing.kill()  # a worker alone that dies so often is not started again at once
+                await crashing.kill()  # a worker that dies so often is not started again at once
                 await crashing.database.reset()
                 await crashing.bus.reset()
                 await crashing.mend()
