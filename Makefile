@@ -1,6 +1,6 @@
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help run test faults soak fuzz check wheel bench bench-feeds bench-like bench-page screenshots load token lock clean
+.PHONY: help run test faults soak fuzz check wheel cluster cluster-test bench bench-feeds bench-like bench-page screenshots load token lock clean
 
 # A setting on make's command line, such as PORT=9000, is one of the server's.
 SETTINGS := ENV HOST PORT ADMIN_PORT ADMIN_HOST WORKERS TRUSTED_PROXIES DATA_DIR JWT_ALGORITHM JWT_SECRET JWT_JWKS \
@@ -14,7 +14,7 @@ $(foreach name,$(SETTINGS),$(if $(filter command,$(origin $(name))),\
 unexport PYTHONPATH PYTHONHOME
 
 help: ## this list
-	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: ## the gateway with all it needs, at http://localhost:8080 (PORT=9000 DATA_DIR=/somewhere …)
 	@requirements/sync run
@@ -43,6 +43,18 @@ check: ## lint, format, types, import contracts
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
 	.venv/bin/python -c 'from importlinter.cli import lint_imports_command as main; main()'
+
+cluster: ## three nodes behind HAProxy, on three Valkey shards, a PostgreSQL and its replica (PORT=8080)
+	@requirements/sync dev
+	@exec .venv/bin/python -m tests.cluster
+
+cluster-test: tests/node/node_modules/.package-lock.json ## journeys on it, and a shard and a node die on the way (2 minutes)
+	@requirements/sync dev
+	@exec .venv/bin/python -m pytest -p tests.cluster.plugin tests/cluster $(CLUSTER_JOURNEYS)
+
+# Those that need no database of their own, nor to name a node. The last one makes rows that nobody counted.
+CLUSTER_JOURNEYS := $(foreach each,watching authorization excluding following hidden inbox listing moderation refusals, \
+	tests/journeys/test_$(each).py)
 
 load: ## load on what runs: make load SCENARIO=likes ARGS='--url http://localhost:8080 --posts 200'
 	@requirements/sync run

@@ -36,9 +36,13 @@ NGINX_CONFIGURATION = DEPLOY / "nginx" / "vernissage.conf"
 HOST = "127.0.0.1"
 
 
+PATHS = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
+"""Debian has them where not everybody looks."""
+
+
 def installed(program: str) -> str:
     """Where a proxy of Debian's packages is; only outside CI may a machine be without it."""
-    if found := shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"):
+    if found := shutil.which(program, path=PATHS):
         return found
     if os.environ.get("CI"):
         pytest.fail(f"CI runs the gateway behind {program}, which is not installed")
@@ -106,16 +110,21 @@ class Door:
 
 @asynccontextmanager
 async def haproxy(
-    machines: Sequence[str], folder: Path, settings: Mapping[str, str], identity: Identity | None
+    machines: Sequence[str],
+    folder: Path,
+    settings: Mapping[str, str],
+    identity: Identity | None,
+    *,
+    port: int | None = None,
 ) -> AsyncIterator[Door]:
-    """HAProxy before machines (their URLs); without an identity it speaks no TLS."""
+    """HAProxy before machines (their URLs); without an identity it speaks no TLS, at `port` or any."""
     program = installed("haproxy")
-    plain, secure, operator = (free_port() for _ in range(3))
+    plain, secure, operator = port or free_port(), free_port(), free_port()
     given = {
         "LISTEN_HTTP": f"{HOST}:{plain}",
         "LISTEN_HTTPS": f"{HOST}:{secure}",
         "LISTEN_OPERATOR": f"{HOST}:{operator}",
-        "MAX_CONNECTIONS": "1000",
+        "MAX_CONNECTIONS": "4000",
         "UNPRIVILEGED": "1",
         **{f"MACHINE_{n}": urlsplit(url).netloc for n, url in enumerate(machines, 1)},
         **settings,
