@@ -15,7 +15,6 @@ from gateway.embedded import free_port
 from tests.cluster.cluster import Cluster
 from tests.deploy.dockerfile import Instruction, stages
 from tests.nodes import JWT_SECRET
-from tests.servers import data_folder
 from tests.waiting import DEADLINE
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -69,40 +68,39 @@ class Image:
                 shutil.copy(PROJECT / source, place)
 
 
-async def test_its_steps_end_with_a_gateway_that_serves(cluster: Cluster) -> None:
+async def test_its_steps_end_with_a_gateway_that_serves(cluster: Cluster, tmp_path: Path) -> None:
     """From what is copied and nothing else. It writes nothing below its root, so that may be read-only."""
-    with data_folder() as root:
-        image = Image(root)
-        for stage in stages(DOCKERFILE.read_text()):
-            for instruction in stage:
-                await asyncio.to_thread(image.step, instruction)
-        before = files(root)
-        port, admin_port = free_port(), free_port()
-        environment = {
-            **image.environment,
-            "DATABASE_URL": cluster.pair.primary.url,
-            "REDIS_URL": cluster.shards.url,
-            "VERNISSAGE_JWT_SECRET": JWT_SECRET,
-            "VERNISSAGE_PORT": str(port),
-            "VERNISSAGE_ADMIN_PORT": str(admin_port),
-        }
-        program = shutil.which(image.entry[0], path=image.environment["PATH"])
-        assert program == f"{root}/opt/vernissage/bin/vernissage"
-        process = await asyncio.create_subprocess_exec(
-            *(program, *image.entry[1:]),
-            cwd="/tmp",  # noqa: S108 (the image's own)
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            await is_ready(f"http://127.0.0.1:{admin_port}/readyz", process)
-        finally:
-            if process.returncode is None:
-                process.terminate()
-            code = await process.wait()
-        assert code == 0
-        assert files(root) == before
+    image = Image(tmp_path)
+    for stage in stages(DOCKERFILE.read_text()):
+        for instruction in stage:
+            await asyncio.to_thread(image.step, instruction)
+    before = files(tmp_path)
+    port, admin_port = free_port(), free_port()
+    environment = {
+        **image.environment,
+        "DATABASE_URL": cluster.pair.primary.url,
+        "REDIS_URL": cluster.shards.url,
+        "VERNISSAGE_JWT_SECRET": JWT_SECRET,
+        "VERNISSAGE_PORT": str(port),
+        "VERNISSAGE_ADMIN_PORT": str(admin_port),
+    }
+    program = shutil.which(image.entry[0], path=image.environment["PATH"])
+    assert program == f"{tmp_path}/opt/vernissage/bin/vernissage"
+    process = await asyncio.create_subprocess_exec(
+        *(program, *image.entry[1:]),
+        cwd="/tmp",  # noqa: S108 (the image's own)
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await is_ready(f"http://127.0.0.1:{admin_port}/readyz", process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        code = await process.wait()
+    assert code == 0
+    assert files(tmp_path) == before
 
 
 async def is_ready(url: str, process: asyncio.subprocess.Process) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -97,14 +97,13 @@ async def fresh() -> AsyncIterator[EmbeddedServers]:
 
 
 @pytest.fixture
-def root() -> AsyncIterator[Path]:
+def root(tmp_path: Path) -> Iterator[Path]:
     """What is `/` for the page; whatever still runs from there is ended."""
-    with data_folder() as folder:
-        (folder / "etc/systemd/system").mkdir(parents=True)
-        (folder / "opt").mkdir()
-        yield folder
-        with suppress(FileNotFoundError, psutil.NoSuchProcess):
-            psutil.Process(int((folder / "run/pid").read_text())).kill()
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    (tmp_path / "opt").mkdir()
+    yield tmp_path
+    with suppress(FileNotFoundError, psutil.NoSuchProcess):
+        psutil.Process(int((tmp_path / "run/pid").read_text())).kill()
 
 
 class Machine:
