@@ -9,6 +9,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
@@ -76,7 +77,9 @@ class Listing(Generic[P]):
     def _sign(self, key: bytes, packed: bytes, filters: Sequence[Filter]) -> bytes:
         scope = _encode((self.name, filters))
         signed = len(scope).to_bytes(4, "big") + scope + packed
-        return hmac.digest(key, signed, hashlib.sha256)[:_SIGNATURE_BYTES]
+        code = _keyed(key).copy()
+        code.update(signed)
+        return code.digest()[:_SIGNATURE_BYTES]
 
 
 class CursorKey:
@@ -91,6 +94,12 @@ class CursorKey:
         if self._key is None:
             self._key = await self._journal.cursor_key()
         return self._key
+
+
+@lru_cache(maxsize=8)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """The code with its key worked in, of which each signature takes a copy: half of what it costs."""
+    return hmac.new(key, digestmod=hashlib.sha256)
 
 
 def invalid_cursor() -> Refusal:

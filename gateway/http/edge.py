@@ -3,11 +3,11 @@
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from uuid import uuid4
 
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.web_request import Request
+from uuid_utils import uuid4
 
 from gateway import logs
 from gateway.dispatch import as_refusal

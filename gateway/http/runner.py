@@ -79,13 +79,15 @@ class Connection(RequestHandler):
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send the answer; a client that does not take it loses its connection."""
+        late = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._give_up)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await super().finish_response(request, resp, start_time)
-        except TimeoutError:
-            if self.transport is not None:
-                self.transport.abort()
-            return resp, True
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            late.cancel()
+
+    def _give_up(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()  # whoever writes the answer hears of that
 
     def handle_error(
         self,
