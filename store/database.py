@@ -14,6 +14,7 @@ import structlog
 from store.journal.entries import Entry, Ephemeral, NewEntry, append, blank, blank_topics
 from store.pulse import GONE, Pulse
 from store.refusal import Refusal
+from store.turns import Turns
 
 T = TypeVar("T")
 Sink = Callable[[Sequence[Entry | Ephemeral]], None]
@@ -152,7 +153,7 @@ class Database:
 
     def __init__(self, pool: Any, url: str, *, acquire_seconds: float, server: str) -> None:
         self._pool = pool
-        self._acquire_seconds = acquire_seconds
+        self._turns = Turns(pool, acquire_seconds)
         self._log = _log.bind(server=server)
         self._pulse = Pulse(
             url,
@@ -316,20 +317,23 @@ class Database:
             raise _unavailable()
         asked = time.perf_counter()
         try:
-            async with self._pool.acquire(timeout=self._acquire_seconds) as connection:
-                began = time.perf_counter()
-                self._meter.waited(began - asked)
-                self._held.add(connection)
-                try:
-                    yield connection
-                except asyncpg.InternalClientError:  # it would be so for whoever got it next
-                    connection.terminate()
-                    raise
-                finally:
-                    self._held.discard(connection)
-                self._answered_at = time.monotonic()
-                if (held := time.perf_counter() - began) > slow_after:
-                    self._log.warning("slow work in the database", milliseconds=round(held * 1000))
+            connection = await self._turns.take()
+            began = time.perf_counter()
+            self._meter.waited(began - asked)
+            self._held.add(connection)
+            well = False
+            try:
+                yield connection
+                well = True
+            except asyncpg.InternalClientError:  # it would be so for whoever got it next
+                connection.terminate()
+                raise
+            finally:
+                self._held.discard(connection)
+                await self._turns.give_back(connection, well=well)
+            self._answered_at = time.monotonic()
+            if (held := time.perf_counter() - began) > slow_after:
+                self._log.warning("slow work in the database", milliseconds=round(held * 1000))
         except _LOST as error:
             if isinstance(error, ValueError):  # asyncpg's word for an argument of the wrong type
                 raise
