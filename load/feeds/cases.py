@@ -173,8 +173,30 @@ FILTERS: Mapping[str, tuple[Subjects, Callable[[Any], Filters], float]] = {
         lambda each: Filters(user_id=each[0], search=each[1]),
         SEARCH_MS,
     ),
+    "type, any tags, words": (
+        _crossed(_crossed(_words, _types), _any_tags),
+        lambda each: Filters(search=each[0][0], asset_type=each[0][1], any_tags=each[1]),
+        SEARCH_MS,
+    ),
+    "user, type, words": (
+        _crossed(_crossed(_creators, _types), _words),
+        lambda each: Filters(user_id=each[0][0], asset_type=each[0][1], search=each[1]),
+        SEARCH_MS,
+    ),
+    "user, any tags, words": (
+        _crossed(_crossed(_creators, _any_tags), _words),
+        lambda each: Filters(user_id=each[0][0], any_tags=each[0][1], search=each[1]),
+        SEARCH_MS,
+    ),
+    "user, type, any tags, words": (
+        _crossed(_crossed(_crossed(_creators, _types), _any_tags), _words),
+        lambda each: Filters(
+            user_id=each[0][0][0], asset_type=each[0][0][1], any_tags=each[0][1], search=each[1]
+        ),
+        SEARCH_MS,
+    ),
 }
-"""What `post:page` leaves out, in the combinations that differ in how they are found."""
+"""What `post:page` leaves out, in every combination."""
 
 FEED_FILTERS: Mapping[str, tuple[Subjects, Callable[[Any], Filters], float]] = {
     "": (_nothing, lambda _: Filters(), LIST_MS),

@@ -32,7 +32,7 @@ where name in ('oldest', 'unloved', 'emotes-only')
 order by place
 
 -- name: words
--- Ever rarer words, and pairs of them.
+-- Ever rarer words, pairs of them, words that are not wanted, and phrases.
 with counted as (
     select word as name, ndoc as posts, row_number() over (order by ndoc desc, word) as place
     from ts_stat('select search from community_posts where abs(hashtext(id::text)) % 50 = 0')
@@ -46,3 +46,9 @@ union all
 select one.name || ' ' || other.name from chosen as one join chosen as other on other.place = 13 and one.place <> 13
 union all
 select one.name || ' or ' || other.name from chosen as one join chosen as other on other.place = 144 and one.place > 13
+union all
+select '-' || name from chosen where place in (1, 144)
+union all
+select other.name || ' -' || one.name from chosen as one join chosen as other on other.place = 13 and one.place in (1, 987)
+union all
+select '"' || one.name || ' ' || other.name || '"' from chosen as one join chosen as other on other.place = 13 and one.place < 13

@@ -42,6 +42,7 @@ class Watched(Database):
         self._backend = Path("/proc/none/schedstat")
         self._own = Path("/proc/thread-self/schedstat").resolve()
         self.asked: list[Asked] = []
+        self.read_from(self)
 
     async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
         return await self._noted(self._database.fetch, query, args)

@@ -28,6 +28,47 @@ not exists (
     select follow.following_id from community_follows as follow where follow.follower_id = $1::uuid
 )) is true
 
+-- part: all
+-- All posts.
+select post.id, post.created_at
+from community_posts as post
+where (post.created_at, post.id) < ($3::timestamptz, $4::uuid)
+    and (not post.is_hidden or post.user_id = $1::uuid or $2::boolean)
+order by post.created_at desc, post.id desc
+limit $5::bigint offset $6::bigint
+
+-- part: followed
+-- Posts by those whom the reader follows: merged as in `feed.following`.
+with latest as materialized (
+    select follow.following_id as user_id
+    from community_follows as follow
+    cross join lateral (
+        select post.created_at, post.id
+        from community_posts as post
+        where post.user_id = follow.following_id
+            and (post.created_at, post.id) < ($3::timestamptz, $4::uuid)
+            and (not post.is_hidden or $2::boolean)
+        order by post.created_at desc, post.id desc
+        limit 1
+    ) as newest
+    where follow.follower_id = $1::uuid
+    order by newest.created_at desc, newest.id desc
+    limit $5::bigint + $6::bigint
+)
+select newest.id, newest.created_at
+from latest
+cross join lateral (
+    select post.created_at, post.id
+    from community_posts as post
+    where post.user_id = latest.user_id
+        and (post.created_at, post.id) < ($3::timestamptz, $4::uuid)
+        and (not post.is_hidden or $2::boolean)
+    order by post.created_at desc, post.id desc
+    limit $5::bigint + $6::bigint
+) as newest
+order by newest.created_at desc, newest.id desc
+limit $5::bigint offset $6::bigint
+
 -- part: user_and_type
 -- Posts of the user $8 that have the asset type $3.
 select post.id, post.created_at
@@ -254,6 +295,80 @@ cross join lateral (
 order by created_at desc, id desc
 limit $6::bigint offset $7::bigint
 
+-- Where words are looked for, and for combinations that nobody asks for, posts are found by their keys (see the index
+-- `posts_found`). Filters are null where there are none: the asset type $3, any of the tags $4, all of the tags $5, the
+-- author $6, the words $7; with $8 only those whom the reader follows. At most $11 after the position ($9, $10), and $12
+-- passed over.
+
+-- part: words
+(select websearch_to_tsquery('english', $7::text))
+
+-- part: terms
+(select search_terms(
+    websearch_to_tsquery('english', $7::text), $3::text, $4::text[], $5::text[], $6::uuid
+))
+
+-- part: found
+-- One span of time after the other, newest first, until there are enough: a nested loop keeps their order. `offset 0`
+-- keeps PostgreSQL from reading an index of times beside.
+select post.*
+from search_spans(
+    least($9::timestamptz, (select max(created_at) from community_posts)),
+    (select min(created_at) from community_posts)
+) as span (digits)
+cross join lateral (
+    select post.*
+    from (
+        select *
+        from community_posts
+        where search_keys(search, created_at, asset_type, user_id, tags) @@ search_query(
+            -- include: gallery/passing.terms
+            , span.digits
+        )
+        offset 0
+    ) as post
+    cross join
+        -- include: gallery/feed.reader
+    where ($7::text is null or post.search @@
+            -- include: gallery/passing.words
+        )
+        and (not $8::boolean or exists (
+            select from community_follows as follow
+            where follow.follower_id = reader.id and follow.following_id = post.user_id
+        ))
+        and (post.created_at, post.id) < ($9::timestamptz, $10::uuid)
+        and
+        -- include: gallery/posts.visible
+    order by post.created_at desc, post.id desc
+    limit $11::bigint + $12::bigint
+) as post
+where
+    -- include: gallery/passing.terms
+    is not null
+limit $11::bigint + $12::bigint
+
+-- name: of_all
+-- All posts.
+-- include: gallery/passing.all
+
+-- name: count_of_all
+-- How many those are, as far as $5.
+select count(*) as total
+from (
+    -- include: gallery/passing.all
+) as passing
+
+-- name: of_followed
+-- Posts by those whom the reader follows.
+-- include: gallery/passing.followed
+
+-- name: count_of_followed
+-- How many those are, as far as $5.
+select count(*) as total
+from (
+    -- include: gallery/passing.followed
+) as passing
+
 -- name: of_user_and_type
 -- Posts of the user $8 that have the asset type $3.
 -- include: gallery/passing.user_and_type
@@ -353,6 +468,22 @@ from (
     -- include: gallery/passing.tag_by_followed
 ) as passing
 
+-- name: of_keys
+-- Posts that pass all of these filters.
+select id, created_at
+from (
+    -- include: gallery/passing.found
+) as post
+order by created_at desc, id desc
+limit $11::bigint offset $12::bigint
+
+-- name: count_of_keys
+-- How many those are, as far as $11.
+select count(*) as total
+from (
+    -- include: gallery/passing.found
+) as post
+
 -- Pages of such posts, which are $3. The reader is $1, who moderates or not ($2).
 
 -- name: newest_of
@@ -367,64 +498,53 @@ where post.id = any ($3::uuid[]) and
     -- include: gallery/posts.visible
 order by post.created_at desc, post.id desc
 
--- Each is looked up by itself: given a thousand ids at once, PostgreSQL may read a whole snapshot for them.
+-- The newest posts that pass filters ($1 to $12: see `found`), in another order.
 
--- name: most_liked_of
--- At most $6 of these posts after the position ($4, $5), most likes first, and $7 passed over.
+-- name: most_liked_of_keys
+-- At most $15 of them after the position ($13, $14), most likes first, and $16 passed over.
 with page as (
     select post.id, post.like_count as likes
-    from unnest($3::uuid[]) as found (id)
-    cross join lateral (
-        select * from community_posts where community_posts.id = found.id limit 1
+    from (
+        -- include: gallery/passing.found
     ) as post
-    cross join
-        -- include: gallery/feed.reader
-    where (post.like_count, post.id) < ($4::integer, $5::uuid) and
-        -- include: gallery/posts.visible
+    where (post.like_count, post.id) < ($13::integer, $14::uuid)
     order by post.like_count desc, post.id desc
-    limit $6::bigint offset $7::bigint
+    limit $15::bigint offset $16::bigint
 )
 -- include: gallery/feed.most_liked_first
 
--- name: trending_of
--- At most $6 of these posts as they stand in a snapshot ($4) after a rank ($5), best first, and $7 passed over.
+-- part: ranked
+-- Each where it stands in a snapshot ($13), if it does.
+select entry.snapshot_id, entry.rank, post.*
+from (
+    -- include: gallery/passing.found
+) as post
+cross join lateral (
+    select snapshot_id, rank
+    from trending_entries
+    where post_id = post.id
+        and snapshot_id = coalesce($13::uuid,
+            -- include: gallery/feed.newest_snapshot
+        )
+    limit 1
+) as entry
+
+-- name: trending_of_keys
+-- At most $15 of them as they stand in a snapshot ($13) after a rank ($14), best first, and $16 passed over.
 with page as (
-    select entry.snapshot_id, entry.rank, post.*
-    from unnest($3::uuid[]) as found (id)
-    cross join lateral (
-        select snapshot_id, rank, post_id
-        from trending_entries
-        where post_id = found.id
-            and rank > $5::integer
-            and snapshot_id = coalesce($4::uuid,
-                -- include: gallery/feed.newest_snapshot
-            )
-        limit 1
-    ) as entry
-    join community_posts as post on post.id = entry.post_id
-    cross join
-        -- include: gallery/feed.reader
-    where
-        -- include: gallery/posts.visible
-    order by entry.rank
-    limit $6::bigint offset $7::bigint
+    select *
+    from (
+        -- include: gallery/passing.ranked
+    ) as ranked
+    where rank > $14::integer
+    order by rank
+    limit $15::bigint offset $16::bigint
 )
 -- include: gallery/feed.best_first
 
--- name: count_trending_of
--- How many of these posts stand in the newest snapshot.
+-- name: count_trending_of_keys
+-- How many of them stand in a snapshot ($13).
 select count(*) as total
-from unnest($3::uuid[]) as found (id)
-cross join lateral (
-    select post_id
-    from trending_entries
-    where post_id = found.id
-        and snapshot_id =
-            -- include: gallery/feed.newest_snapshot
-    limit 1
-) as entry
-join community_posts as post on post.id = entry.post_id
-cross join
-    -- include: gallery/feed.reader
-where
-    -- include: gallery/posts.visible
+from (
+    -- include: gallery/passing.ranked
+) as ranked

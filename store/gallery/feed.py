@@ -18,7 +18,7 @@ import msgspec
 
 from store.cursors import CursorKey, Filter, Listing, Page, invalid_cursor
 from store.database import Database
-from store.gallery.passing import NO_FILTERS, NOW, Filters, Passing, passing, with_words
+from store.gallery.passing import NO_FILTERS, NOW, RANKED_MOST, Filters, newest_with_keys, passing
 from store.gallery.posts import post_of
 from store.gallery.shapes import AssetType, Post
 from store.gallery.trending import Trending
@@ -92,8 +92,6 @@ class _Way(Generic[P]):
     passing: str
 
 
-RANKED_MOST = 1_000
-"""Of the posts with some words the newest so many are ordered by likes or by rank."""
 COUNTED_MOST = 10_000
 """The most posts that pass filters and are counted."""
 
@@ -104,10 +102,10 @@ _WAYS: Mapping[Order, _Way[Any]] = {
     Order.MOST_LIKED: _Way(
         Listing("posts:most_liked", _MostLiked),
         _MostLiked(2**31 - 1, _LAST_ID, 1),
-        _PASSING["most_liked_of"],
+        _PASSING["most_liked_of_keys"],
     ),
     Order.TRENDING: _Way(
-        Listing("posts:trending", _Ranked), _Ranked(None, 0, 1), _PASSING["trending_of"]
+        Listing("posts:trending", _Ranked), _Ranked(None, 0, 1), _PASSING["trending_of_keys"]
     ),
     Order.FOLLOWING: _Way(Listing("posts:following", _Newest), _NOW, _PASSING["newest_of"]),
 }
@@ -214,14 +212,12 @@ class Feed:
         if ordered is not None:
             query, extra = ordered
             return await self._database.reads.fetch(query, *reader, first, second, count, *extra)
-        found = _found(order, filters)
         if order in _BY_TIME:
+            found = passing(filters, followed=order is Order.FOLLOWING)
             ids = await found.newest(self._database.reads, viewer, (first, second), count, passed)
             return await self._database.reads.fetch(way.passing, *reader, ids)
-        ids = await found.newest(self._database.reads, viewer, NOW, RANKED_MOST)
-        return await self._database.reads.fetch(
-            way.passing, *reader, ids, first, second, count, passed
-        )
+        newest = newest_with_keys(filters, viewer)
+        return await self._database.reads.fetch(way.passing, *newest, first, second, count, passed)
 
     def _total(self, order: Order, viewer: Viewer, filters: Filters) -> "asyncio.Future[int]":
         own = order is Order.FOLLOWING or filters.user_id == viewer.id
@@ -246,11 +242,12 @@ class Feed:
             query, extra = _SQL["count_trending_listed"], ordered[1]
             start = (reader.id, reader.moderates, None, 0, COUNTED_MOST)
             return await count(self._database.reads, query, *start, *extra)
-        found = _found(order, filters)
         if order is Order.TRENDING:
-            ids = await found.newest(self._database.reads, reader, NOW, RANKED_MOST)
-            query = _PASSING["count_trending_of"]
-            return await count(self._database.reads, query, reader.id, reader.moderates, ids)
+            query = _PASSING["count_trending_of_keys"]
+            return await count(
+                self._database.reads, query, *newest_with_keys(filters, reader), None
+            )
+        found = passing(filters, followed=order is Order.FOLLOWING)
         most = RANKED_MOST if order is Order.MOST_LIKED else COUNTED_MOST
         return await found.count(self._database.reads, reader, most)
 
@@ -278,12 +275,6 @@ def _ordered(order: Order, filters: Filters, passed: int = 0) -> tuple[str, list
         if filters.search is None:
             return _SQL["trending_listed"], [passed, *_listed(filters)]
     return None
-
-
-def _found(order: Order, filters: Filters) -> Passing:
-    if order in _BY_TIME or filters.search is None:
-        return passing(filters, followed=order is Order.FOLLOWING)
-    return with_words(filters)
 
 
 def _listed(filters: Filters) -> list[Any]:

@@ -16,7 +16,9 @@ from store.totals import count
 from store.viewer import Viewer
 
 _SQL = queries("gallery/passing")
-_FEED = queries("gallery/feed")
+
+RANKED_MOST = 1_000
+"""Of the posts with some words the newest so many are put into another order: by likes, by rank, or the best first."""
 
 Position = tuple[datetime, UUID]
 
@@ -34,7 +36,7 @@ class Filters(msgspec.Struct, frozen=True):
     search: str | None = None
 
     def values(self) -> tuple[Filter, ...]:
-        """The filters in the order of the parameters in `feed.sql`."""
+        """The filters in the order of the parameters in `passing.sql`."""
         return (self.asset_type, self.any_tags, self.all_tags, self.user_id, self.search)
 
     def simplified(self) -> "Filters":
@@ -84,8 +86,8 @@ class Passing:
 def passing(filters: Filters, *, followed: bool = False) -> Passing:
     """How to find what passes these filters; `followed`: only those whose authors the viewer follows.
 
-    What is asked for by type, author and tags is read from an index that has it in order; with words to
-    look for, and in combinations that nobody asks for, posts are walked or gathered.
+    What is asked for by type, author and tags is read from an index that has it in order; what has words, and
+    combinations that nobody asks for, from the index of keys, one span of time after the other.
     """
     filters = filters.simplified()
     kind, user = filters.asset_type, filters.user_id
@@ -93,12 +95,12 @@ def passing(filters: Filters, *, followed: bool = False) -> Passing:
     mixed = all_tags and (tags or user)
     strange = followed and (user or len(tags or ()) > 1)
     if filters.search is not None or mixed or strange:
-        return _filtered(filters, followed)
+        return _of_keys(filters, followed)
     if all_tags:
         query, counting = _SQL["of_all_tags"], _SQL["count_of_all_tags"]
         return Passing(query, counting, [kind], [all_tags, followed])
     if followed:
-        return _of_followed(kind, tags) or _filtered(filters, followed)
+        return _of_followed(kind, tags)
     if user is not None:
         return _of_user(user, kind, tags)
     if tags and kind:
@@ -107,16 +109,15 @@ def passing(filters: Filters, *, followed: bool = False) -> Passing:
         return Passing(_SQL["of_tags"], _SQL["count_of_tags"], [tags])
     if kind:
         return Passing(_SQL["of_type"], _SQL["count_of_type"], [kind])
-    return _filtered(filters, followed)
+    return Passing(_SQL["of_all"], _SQL["count_of_all"], [])
 
 
-def with_words(filters: Filters) -> Passing:
-    """How to find what passes these filters, words among them, to be put into another order.
-
-    Of words that are not rare, those among the newest 50,000 posts; or among 5,000 that pass the other filters.
-    """
-    given = [*filters.values(), False]  # by whomever
-    return Passing(_FEED["with_words"], _FEED["count_with_words"], given)
+def newest_with_keys(
+    filters: Filters, viewer: Viewer, *, until: datetime | None = None
+) -> tuple[Any, ...]:
+    """$1 to $12 of what puts the newest `RANKED_MOST` that pass, none newer than `until`, into another order."""
+    before = (until or NOW[0], NOW[1])
+    return (viewer.id, viewer.moderates, *filters.values(), False, *before, RANKED_MOST, 0)
 
 
 def _of_user(user: UUID, kind: AssetType | None, tags: Sequence[str] | None) -> Passing:
@@ -128,14 +129,14 @@ def _of_user(user: UUID, kind: AssetType | None, tags: Sequence[str] | None) -> 
     return Passing(_SQL["of_user"], _SQL["count_of_user"], [user])
 
 
-def _of_followed(kind: AssetType | None, tags: Sequence[str] | None) -> Passing | None:
+def _of_followed(kind: AssetType | None, tags: Sequence[str] | None) -> Passing:
     if tags:
         query, counting = _SQL["of_tag_by_followed"], _SQL["count_of_tag_by_followed"]
         return Passing(query, counting, [kind], [*tags])
     if kind:
         return Passing(_SQL["of_type_by_followed"], _SQL["count_of_type_by_followed"], [kind])
-    return None
+    return Passing(_SQL["of_followed"], _SQL["count_of_followed"], [])
 
 
-def _filtered(filters: Filters, followed: bool) -> Passing:
-    return Passing(_FEED["filtered"], _FEED["count_filtered"], [*filters.values(), followed])
+def _of_keys(filters: Filters, followed: bool) -> Passing:
+    return Passing(_SQL["of_keys"], _SQL["count_of_keys"], [*filters.values(), followed])

@@ -9,6 +9,7 @@ import msgspec
 
 from store.cursors import CursorKey, Listing, Page
 from store.database import Database
+from store.gallery.passing import Filters, newest_with_keys
 from store.gallery.posts import post_of
 from store.gallery.shapes import Post
 from store.listing import PAGE_MOST, Paging
@@ -53,14 +54,8 @@ class Search:
             page, passed = start.page, 0
         rows = await self._database.reads.fetch(
             _SQL["best"],
-            viewer.id,
-            viewer.moderates,
-            words,
-            start.newest,
-            start.rank,
-            start.id,
-            limit + 1,
-            passed,
+            *newest_with_keys(Filters(search=words), viewer, until=start.newest),
+            *(start.rank, start.id, limit + 1, passed),
         )
         total, newest = rows[0]["total"], rows[0]["newest"]
         rows = [row for row in rows if row["id"] is not None]

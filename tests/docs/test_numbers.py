@@ -31,8 +31,9 @@ from pubsub.line import HEARTBEAT_SECONDS
 from store import pulse
 from store.database import ACQUIRE_SECONDS
 from store.gallery.comments import EDIT_WINDOW
-from store.gallery.feed import COUNTED_MOST, RANKED_MOST
+from store.gallery.feed import COUNTED_MOST
 from store.gallery.likes import LIKERS_SHOWN
+from store.gallery.passing import RANKED_MOST
 from store.gallery.trending import BEST
 from store.idempotency import KEPT
 from store.journal.partitions import RETENTION_DAYS
