@@ -58,7 +58,7 @@ from pubsub import Attendance, Bus, Limiter
 from store import migrations
 from store.audit import Outcome
 from store.audit import audit as carry_out_audit
-from store.database import COMMAND_SECONDS, Database, open_database
+from store.database import COMMAND_SECONDS, Database, PoolerInTheWay, open_database
 from store.idempotency import UPKEEP as KEYS_UPKEEP
 from store.idempotency import IdempotencyKeys
 from store.identity import REVOCATIONS_TOPIC, Claimed, Identity, Revocation, User, UserSummary
@@ -112,7 +112,7 @@ def _calm_the_collector() -> None:
 async def migrate(settings: Settings) -> list[str]:
     """Bring the schema up to date; the versions applied now."""
     with _explained():
-        return await migrations.migrate(settings.database_url)
+        return await migrations.migrate(settings.session_url)
 
 
 async def demo(settings: Settings) -> None:
@@ -320,7 +320,12 @@ async def _replica(
     if not settings.database_replica_url:
         return None
     standby = await stack.enter_async_context(
-        open_database(settings.database_replica_url, connections=connections, server="replica")
+        open_database(
+            settings.database_replica_url,
+            connections=connections,
+            server="replica",
+            pooled=bool(settings.database_direct_url),
+        )
     )
     replica = Replica(standby, database)
     background.keep("replica", replica.keep())
@@ -459,11 +464,18 @@ async def _database(
     command_seconds: float = COMMAND_SECONDS,
 ) -> AsyncIterator[Database]:
     """The database, with the schema that this code was written for."""
-    with _explained():
-        await migrations.check_schema(settings.database_url)
-    async with open_database(
-        settings.database_url, connections=connections, command_seconds=command_seconds
-    ) as database:
+    async with AsyncExitStack() as stack:
+        with _explained():
+            await migrations.check_schema(settings.session_url)
+            database = await stack.enter_async_context(
+                open_database(
+                    settings.database_url,
+                    connections=connections,
+                    command_seconds=command_seconds,
+                    pooled=bool(settings.database_direct_url),
+                    direct_url=settings.database_direct_url,
+                )
+            )
         yield database
 
 
@@ -474,6 +486,11 @@ def _explained() -> Iterator[None]:
         yield
     except SchemaError as error:
         raise CannotStart(str(error)) from error
+    except PoolerInTheWay as error:
+        raise CannotStart(
+            "DATABASE_URL leads to a pooler that does not let sessions say what they are: behind"
+            " pgbouncer give DATABASE_DIRECT_URL, too, which leads past it"
+        ) from error
     except Refusal as refusal:
         raise CannotStart(refusal.message) from refusal
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

@@ -166,6 +166,10 @@ class Settings:
     env: str = _setting("VERNISSAGE_ENV", _one_of("dev", "production"), "dev")
     database_url: str = _setting("DATABASE_URL", _optional(_url("postgresql", "postgres")), "")
     """Empty, in dev, until the embedded server runs."""
+    database_direct_url: str = _setting(
+        "DATABASE_DIRECT_URL", _optional(_url("postgresql", "postgres")), ""
+    )
+    """Past the pooler that the others lead through; empty: there is none."""
     database_replica_url: str = _setting(
         "DATABASE_REPLICA_URL", _optional(_url("postgresql", "postgres")), ""
     )
@@ -231,6 +235,11 @@ class Settings:
     """Where each field's value comes from."""
 
     @property
+    def session_url(self) -> str:
+        """Where a connection to the database is a session of one's own."""
+        return self.database_direct_url or self.database_url
+
+    @property
     def production(self) -> bool:
         return self.env == "production"
 
@@ -271,7 +280,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             raise CannotStart(f"{name} is {shown}; it takes {error}") from None
     settings = Settings(**read, sources=sources)
     _refuse_two_kinds_of_key(settings)
-    _refuse_replica_of_nothing(settings)
+    _refuse_ways_to_nothing(settings)
     if bool(settings.node_url) != bool(settings.cluster_secret):
         raise CannotStart(
             "VERNISSAGE_NODE_URL and VERNISSAGE_CLUSTER_SECRET go together: give both, or neither"
@@ -279,7 +288,9 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
-def _refuse_replica_of_nothing(settings: Settings) -> None:
+def _refuse_ways_to_nothing(settings: Settings) -> None:
+    if settings.database_direct_url and not settings.database_url:
+        raise CannotStart("DATABASE_DIRECT_URL is another way to DATABASE_URL: give that, too")
     if settings.database_replica_url and not settings.database_url:
         raise CannotStart("DATABASE_REPLICA_URL is a replica of DATABASE_URL: give that, too")
     if settings.database_replica_url and settings.database_replica_url == settings.database_url:

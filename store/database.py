@@ -3,8 +3,8 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
@@ -31,6 +31,10 @@ IMPATIENT_LOCK_MILLISECONDS = 250
 """How long a transaction waits for a lock that would rather leave out what somebody else holds."""
 IDLE_IN_TRANSACTION_MILLISECONDS = 10_000
 """After which PostgreSQL ends a transaction that nobody goes on with."""
+STATEMENTS = 100
+"""That a connection keeps prepared."""
+DIRECT_CONNECTIONS = 4
+"""Past a pooler, for what needs a session: who leads in a job has one for as long as that takes."""
 ATTEMPTS = 5
 """How often a transaction is tried that others got in the way of."""
 SLOW_SECONDS = 1.0
@@ -68,6 +72,10 @@ _IMPATIENT = tuple(each for each in _PATIENT if each is not asyncpg.LockNotAvail
 
 class Blocked(Exception):
     """Somebody else holds a lock for longer than is waited for; nothing was changed."""
+
+
+class PoolerInTheWay(Exception):
+    """What a session of ours was to begin with did not reach PostgreSQL."""
 
 
 class Reader(Protocol):
@@ -151,9 +159,20 @@ class Database:
     Where its pulse is kept that is within 3 seconds, and at once while PostgreSQL is known to be away.
     """
 
-    def __init__(self, pool: Any, url: str, *, acquire_seconds: float, server: str) -> None:
+    def __init__(
+        self,
+        pool: Any,
+        url: str,
+        *,
+        acquire_seconds: float,
+        server: str,
+        pooled: bool,
+        direct: "Database | None",
+    ) -> None:
         self._pool = pool
         self._turns = Turns(pool, acquire_seconds)
+        self._pooled = pooled
+        self._direct = direct
         self._log = _log.bind(server=server)
         self._pulse = Pulse(
             url,
@@ -230,7 +249,7 @@ class Database:
 
     async def execute(self, statement: str) -> None:
         """Run one statement outside any transaction, such as `detach partition … concurrently`."""
-        async with self._connection() as connection:
+        async with (self._direct or self)._connection() as connection:
             await connection.execute(statement)
 
     def catch_up_by(self, catch_up: Callable[[], Awaitable[bool]]) -> None:
@@ -270,7 +289,7 @@ class Database:
                 with attempt:
                     async with self._connection() as connection:
                         transaction = Transaction(connection)
-                        async with connection.transaction() if patient else _impatient(connection):
+                        async with self._begun(connection, patient):
                             result = await work(transaction)
         except _CONTENDED as error:
             if not patient and isinstance(error, asyncpg.LockNotAvailableError):
@@ -282,13 +301,21 @@ class Database:
             self._sink(transaction.told)
         return result
 
+    def _begun(self, connection: Any, patient: bool) -> AbstractAsyncContextManager[Any]:
+        if self._pooled:
+            return _transaction(connection, _SESSION if patient else _SESSION | _IMPATIENCE)
+        if not patient:
+            return _transaction(connection, _IMPATIENCE)
+        usual: AbstractAsyncContextManager[Any] = connection.transaction()
+        return usual
+
     @asynccontextmanager
     async def leadership(self, name: str) -> AsyncIterator[Reader | None]:
         """The leader's connection if this node leads in `name` for the length of the block, else None.
 
         Who leads holds an advisory lock of that connection's session.
         """
-        async with self._connection(slow_after=math.inf) as connection:
+        async with (self._direct or self)._connection(slow_after=math.inf) as connection:
             leads: bool = await connection.fetchval(
                 "select pg_try_advisory_lock(hashtextextended($1, 0))", name
             )
@@ -309,6 +336,8 @@ class Database:
         await self._pool.expire_connections()
         for connection in tuple(self._held):
             connection.terminate()
+        if self._direct is not None:
+            await self._direct._give_up()
 
     @asynccontextmanager
     async def _connection(self, slow_after: float = SLOW_SECONDS) -> AsyncIterator[Any]:
@@ -346,10 +375,21 @@ def _unavailable() -> Refusal:
     return Refusal("UNAVAILABLE", "The database cannot be reached just now.", retry_after=1.0)
 
 
+_SESSION = {
+    "vernissage.gateway": "on",  # what other sessions write, triggers note
+    "lock_timeout": str(LOCK_MILLISECONDS),
+    "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MILLISECONDS),
+}
+"""What holds for each session of ours; through a pooler, where a session is anybody's, for each transaction."""
+_IMPATIENCE = {"lock_timeout": str(IMPATIENT_LOCK_MILLISECONDS)}
+"""For a transaction that gives up on a lock early."""
+
+
 @asynccontextmanager
-async def _impatient(connection: Any) -> AsyncIterator[None]:
-    """A transaction that gives up on a lock early; it begins with one message, as any other does."""
-    await connection.execute(f"begin; set local lock_timeout = {IMPATIENT_LOCK_MILLISECONDS}")
+async def _transaction(connection: Any, settings: Mapping[str, str]) -> AsyncIterator[None]:
+    """A transaction under `settings`; it begins with one message, as any other does."""
+    local = "".join(f"; set local {name} = '{value}'" for name, value in settings.items())
+    await connection.execute(f"begin{local}")
     try:
         yield
     except BaseException:
@@ -373,30 +413,61 @@ async def open_database(
     command_seconds: float = COMMAND_SECONDS,
     acquire_seconds: float = ACQUIRE_SECONDS,
     server: str = "primary",
+    pooled: bool = False,
+    direct_url: str = "",
 ) -> AsyncIterator[Database]:
     """A database with up to `connections` connections, closed at the end of the block.
 
     That the `primary` is there is seen at once; another `server`, a name for the log, may come later.
+    `pooled`: it leads through a pooler that may give each transaction another session; what needs a session
+    of its own goes by `direct_url`, past that. Raises PoolerInTheWay where `url` leads through one unsaid.
     """
-    pool = await asyncpg.create_pool(
-        url,
-        min_size=1 if server == "primary" else 0,
-        max_size=connections,
-        timeout=CONNECT_SECONDS,
-        command_timeout=command_seconds,
-        reset=_leave_as_it_is,
-        server_settings={
-            "application_name": "vernissage",
-            "vernissage.gateway": "on",  # what other sessions write, triggers note
-            "timezone": "UTC",
-            "lock_timeout": str(LOCK_MILLISECONDS),
-            "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MILLISECONDS),
-        },
-    )
-    try:
-        yield Database(pool, url, acquire_seconds=acquire_seconds, server=server)
-    finally:
+    async with AsyncExitStack() as stack:
+        direct = None
+        if direct_url:
+            direct = await stack.enter_async_context(
+                open_database(
+                    direct_url,
+                    connections=DIRECT_CONNECTIONS,
+                    command_seconds=command_seconds,
+                    server="direct",
+                )
+            )
+        anybodys = {"application_name": "vernissage", "timezone": "UTC"}  # a pooler passes these on
         try:
-            await asyncio.wait_for(pool.close(), COMMAND_SECONDS)
-        except TimeoutError:
-            pool.terminate()
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1 if server == "primary" else 0,
+                max_size=connections,
+                timeout=CONNECT_SECONDS,
+                command_timeout=command_seconds,
+                reset=_leave_as_it_is,
+                init=None if pooled else _check_session,
+                server_settings=anybodys if pooled else anybodys | _SESSION,
+                # What was prepared in one session is not there in the next.
+                statement_cache_size=0 if pooled else STATEMENTS,
+            )
+        except asyncpg.ProtocolViolationError as error:
+            raise PoolerInTheWay from error
+        stack.push_async_callback(_close, pool)
+        yield Database(
+            pool,
+            url,
+            acquire_seconds=acquire_seconds,
+            server=server,
+            pooled=pooled,
+            direct=direct,
+        )
+
+
+async def _check_session(connection: Any) -> None:
+    """Nobody may have left out what a session says of itself: its writes would be taken for somebody else's."""
+    if await connection.fetchval("select current_setting('vernissage.gateway', true)") != "on":
+        raise PoolerInTheWay
+
+
+async def _close(pool: Any) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), COMMAND_SECONDS)
+    except TimeoutError:
+        pool.terminate()

@@ -105,6 +105,7 @@ class Pulse:
                 self._connection = await asyncpg.connect(
                     self._url,
                     timeout=CONNECT_SECONDS,
+                    statement_cache_size=0,  # a pooler may answer each question by another session
                     server_settings={"application_name": "vernissage pulse"},
                 )
             await self._connection.fetchval("select 1")

@@ -111,10 +111,17 @@ class Installation:
     """One database and one Redis, and the nodes that serve from them."""
 
     def __init__(
-        self, database_url: str, redis_url: str, folder: Path, *, replica_url: str = ""
+        self,
+        database_url: str,
+        redis_url: str,
+        folder: Path,
+        *,
+        replica_url: str = "",
+        direct_url: str = "",
     ) -> None:
         self.database_url = database_url
         self.replica_url = replica_url
+        self.direct_url = direct_url
         self.redis_url = redis_url
         self.nodes: list[Node] = []
         self._folder = folder
@@ -160,6 +167,7 @@ class Installation:
             **inherited,
             "DATABASE_URL": self.database_url,
             "DATABASE_REPLICA_URL": self.replica_url,
+            "DATABASE_DIRECT_URL": self.direct_url,
             "REDIS_URL": self.redis_url,
             **{f"VERNISSAGE_{name.upper()}": value for name, value in given.items()},
         }

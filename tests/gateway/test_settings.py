@@ -108,6 +108,12 @@ def test_a_replica_is_another_servers(primary: str) -> None:
         read_settings({"DATABASE_URL": primary, "DATABASE_REPLICA_URL": "postgresql://replica/x"})
 
 
+def test_a_direct_way_is_one_to_the_database() -> None:
+    """Without a database that it goes around to, it is a mistake."""
+    with pytest.raises(CannotStart, match="DATABASE_DIRECT_URL is another way"):
+        read_settings({"DATABASE_DIRECT_URL": "postgresql://primary/x"})
+
+
 def test_machines_that_forward_have_an_address_and_a_secret() -> None:
     """Both or neither; the address is that of a server, without a path."""
     both = {"VERNISSAGE_NODE_URL": "http://10.0.0.5:8080", "VERNISSAGE_CLUSTER_SECRET": SECRET}
