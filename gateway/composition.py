@@ -489,7 +489,7 @@ def _explained() -> Iterator[None]:
     except PoolerInTheWay as error:
         raise CannotStart(
             "DATABASE_URL leads to a pooler that does not let sessions say what they are: behind"
-            " pgbouncer give DATABASE_DIRECT_URL, too, which leads past it"
+            " pgbouncer give DATABASE_DIRECT_URL, too, which has to lead past it"
         ) from error
     except Refusal as refusal:
         raise CannotStart(refusal.message) from refusal

@@ -74,8 +74,11 @@ class Blocked(Exception):
     """Somebody else holds a lock for longer than is waited for; nothing was changed."""
 
 
-class PoolerInTheWay(Exception):
+class PoolerInTheWay(asyncpg.InterfaceError):  # type: ignore[misc]
     """What a session of ours was to begin with did not reach PostgreSQL."""
+
+    def __init__(self) -> None:
+        super().__init__("what a session says of itself does not reach PostgreSQL")
 
 
 class Reader(Protocol):
@@ -418,9 +421,9 @@ async def open_database(
 ) -> AsyncIterator[Database]:
     """A database with up to `connections` connections, closed at the end of the block.
 
-    That the `primary` is there is seen at once; another `server`, a name for the log, may come later.
+    That it is there is seen at once; the `server` of the name `replica` may come later.
     `pooled`: it leads through a pooler that may give each transaction another session; what needs a session
-    of its own goes by `direct_url`, past that. Raises PoolerInTheWay where `url` leads through one unsaid.
+    of its own goes by `direct_url`, past that. Raises PoolerInTheWay where a URL leads through one unsaid.
     """
     async with AsyncExitStack() as stack:
         direct = None
@@ -433,11 +436,12 @@ async def open_database(
                     server="direct",
                 )
             )
-        anybodys = {"application_name": "vernissage", "timezone": "UTC"}  # a pooler passes these on
+        name = "vernissage" if server == "primary" else f"vernissage {server}"
+        anybodys = {"application_name": name, "timezone": "UTC"}  # a pooler passes these on
         try:
             pool = await asyncpg.create_pool(
                 url,
-                min_size=1 if server == "primary" else 0,
+                min_size=0 if server == "replica" else 1,
                 max_size=connections,
                 timeout=CONNECT_SECONDS,
                 command_timeout=command_seconds,

@@ -21,6 +21,7 @@ from store.journal.partitions import keep_partitions
 from tests.bouncer import SESSIONS, pgbouncer
 from tests.servers import FreshDatabase, data_folder
 from tests.store.people import People
+from tests.store.refused import refused
 
 IGNORING = (
     "ignore_startup_parameters ="
@@ -139,3 +140,21 @@ async def test_a_pooler_that_nobody_told_of_is_noticed(direct_url: str, more: st
             with pytest.raises(PoolerInTheWay):
                 async with open_database(url, connections=2):
                     pass
+
+
+async def test_a_direct_way_that_leads_through_it_is_noticed(pooled_url: str) -> None:
+    """Leading would be by a session that is somebody else's next."""
+    with pytest.raises(PoolerInTheWay):
+        async with pooled(pooled_url, pooled_url):
+            pass
+
+
+async def test_a_replica_behind_one_that_nobody_told_of_is_away(direct_url: str) -> None:
+    """Then reads are answered by the primary."""
+    with data_folder() as folder:
+        async with (
+            pgbouncer(direct_url, folder, more=IGNORING) as url,
+            open_database(url, connections=2, server="replica") as standby,
+        ):
+            with refused("UNAVAILABLE"):
+                await standby.fetch("select 1")
