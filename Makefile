@@ -63,6 +63,15 @@ load: ## load on what runs: make load SCENARIO=likes ARGS='--url http://localhos
 bench: load/peers/node/node_modules/.package-lock.json ## beside peers: the table (QUICK=1 ONLY='likes feed')
 	@exec .venv/bin/python -m load.bench $(if $(QUICK),--quick) $(ONLY)
 
+.PHONY: costs scale
+costs: ## what one thing costs each server, for docs/scale.md: minutes (ONLY='bus nodes database writers')
+	@requirements/sync run
+	@exec .venv/bin/python -m load.costs $(ONLY)
+
+scale: ## what a million connections would need, from what was measured (ONLY='steps storms')
+	@requirements/sync run
+	@exec .venv/bin/python -m load.scale $(ONLY)
+
 bench-feeds: ## every list of a gallery of a million posts, timed (SCALE=0.1 BENCH_DATA=/somewhere ONLY=search)
 	@requirements/sync run
 	@exec .venv/bin/python -m load.feeds $(if $(SCALE),--scale $(SCALE)) $(if $(BENCH_DATA),--data $(BENCH_DATA)) $(ONLY)
