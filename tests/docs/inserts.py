@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -24,6 +25,8 @@ from handlers.operation import Access, Limit, Operation
 from load.bench.lines import Row
 from load.bench.table import doubts, markdown
 from load.feeds.table import HEADS
+from load.scale.tables import TABLES as SCALE
+from load.scale.tables import markdown as scale
 from store.gallery.shapes import AssetType
 from tests.docs.effects import EFFECTS
 from tests.docs.limits import limits as all_limits
@@ -205,7 +208,9 @@ def promises() -> str:
 
 def bench() -> str:
     """What `make bench` found last, as its run was kept."""
-    runs = (each for each in RESULTS.glob("*.json") if not re.search("-(quick|feeds)", each.name))
+    runs = (
+        each for each in RESULTS.glob("*.json") if not re.search("-(quick|feeds|costs)", each.name)
+    )
     kept = max(
         (json.loads(each.read_text()) for each in runs), key=lambda run: run["machine"]["date"]
     )
@@ -298,7 +303,7 @@ TABLES: dict[str, Callable[[], str]] = {
         ),
         *(limits, settings),
     )
-}
+} | {f"scale:{name}": partial(scale, name) for name in SCALE}
 
 
 def _operations() -> Iterator[tuple[Domain[Any], Operation[Any, Any, Any]]]:
