@@ -15,6 +15,8 @@ import structlog
 from gateway import composition
 from gateway.audit import table
 from gateway.auth.tokens import SUBJECT_RULE, is_subject, mint
+from gateway.consuming.program import Program
+from gateway.consuming.table import columns, standing
 from gateway.embedded import (
     EmbeddedServers,
     embedded_servers,
@@ -33,14 +35,18 @@ from gateway.settings import (
     read_settings,
     unknown_settings,
     with_own_secret,
+    without_secrets,
 )
 from gateway.startup import CannotStart
+from gateway.webhooks.commands import webhooks_command
 from handlers.domain import Command, Domain
 
 T = TypeVar("T")
 
 DEMO_USER = "ada"
 LOOPBACK = "127.0.0.1"
+MOST_ENTRIES = 10_000
+"""Of one batch of a consumer: they are held in memory."""
 LONGEST_TOKEN = 24 * 60 * 60
 """Seconds; a token that lives longer is refused."""
 
@@ -188,6 +194,113 @@ def audit(repair: bool, as_json: bool) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(outcomes)) if as_json else table(outcomes))
     if not all(outcome.clean for outcome in outcomes):
         sys.exit(1)
+
+
+@cli.command()
+@click.option("--name", required=True, help="The consumer's: one process at a time works by it.")
+@click.option("--exec", "command", required=True, help="The program, run once for each batch.")
+@click.option(
+    "--from",
+    "begin",
+    type=click.Choice(["beginning", "now"]),
+    default="beginning",
+    show_default=True,
+    help="Where a new consumer begins.",
+)
+@click.option("--events", default="*", help="Which, such as `post:*,comment:created`.")
+@click.option("--topics", default="*", help="On which topics, such as `post:*,gallery`.")
+@click.option("--batch", type=click.IntRange(1, MOST_ENTRIES), default=500, show_default=True)
+@click.option(
+    "--lease",
+    type=click.FloatRange(1, 3_600),
+    default=30.0,
+    show_default=True,
+    help="Seconds after which another process takes over from one that was killed.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1, 86_400),
+    default=300.0,
+    show_default=True,
+    help="Seconds that the program may take for a batch.",
+)
+@click.option("--over-epochs", is_flag=True, help="Go on after a restore or a promotion.")
+def consume(
+    name: str,
+    command: str,
+    begin: str,
+    events: str,
+    topics: str,
+    batch: int,
+    lease: float,
+    timeout: float,
+    over_epochs: bool,
+) -> None:
+    """Hand the journal to a program: every entry at least once, each topic in order.
+
+    The program gets a batch as lines of JSON on its standard input; ending with 0 it has taken them, else they
+    come again. See docs/consumers.md.
+    """
+    program = Program(command, seconds=timeout, environ=without_secrets())
+    following = {
+        "name": name,
+        "begin": begin,
+        "events": _listed(events),
+        "topics": _listed(topics),
+        "batch": batch,
+        "lease_seconds": lease,
+        "over_epochs": over_epochs,
+    }
+    work = _with_database(lambda settings: composition.consume(settings, program, following))
+    _finish(work, called_off=0)
+
+
+@cli.group()
+def consumers() -> None:
+    """Those who follow the journal, and how far each has come."""
+
+
+@consumers.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_consumers(as_json: bool) -> None:
+    """How every consumer stands: what it has before it, since when, and who works for it."""
+    found = _finish(_with_database(composition.consumers))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+        return
+    click.echo(columns(standing(found)))
+
+
+@consumers.command()
+@click.argument("name")
+@click.option(
+    "--from",
+    "where",
+    type=click.Choice(["beginning", "now", "here"]),
+    required=True,
+    help="The oldest entry that is kept, what follows from now on, or where it stands.",
+)
+def reset(name: str, where: str) -> None:
+    """Place a consumer anew; whoever works for it stops."""
+    _finish(_with_database(lambda settings: composition.reset_consumer(settings, name, where)))
+
+
+@consumers.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Forget a consumer and its position; whoever works for it stops."""
+    _finish(_with_database(lambda settings: composition.remove_consumer(settings, name)))
+
+
+def _carry_out_on_webhooks(work: Callable[[Settings, Any, Any], Awaitable[Any]]) -> Any:
+    return _finish(_with_database(lambda settings: composition.with_webhooks(settings, work)))
+
+
+def _listed(given: str) -> list[str]:
+    return [each.strip() for each in given.split(",") if each.strip()]
+
+
+cli.add_command(webhooks_command(_carry_out_on_webhooks, _listed))
 
 
 @cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})

@@ -5,12 +5,12 @@ import gc
 import os
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -21,6 +21,9 @@ from gateway.auth.keys import KeySet
 from gateway.auth.recognition import Recognition
 from gateway.auth.tokens import Claims, SharedKey, Verifier, user_id_of
 from gateway.background import Background
+from gateway.consuming.handing import hand_over
+from gateway.consuming.program import Program
+from gateway.consuming.watching import Watch
 from gateway.delivery.hub import Hub
 from gateway.delivery.message import Message
 from gateway.delivery.presence import Presence
@@ -51,6 +54,10 @@ from gateway.sockets.server import SocketServer
 from gateway.specs import Contract, asyncapi, openapi
 from gateway.startup import CannotStart
 from gateway.topics import Topics
+from gateway.webhooks.delivering import Deliveries, DeliveryCounts
+from gateway.webhooks.guard import Guard
+from gateway.webhooks.sending import Sender
+from gateway.webhooks.signing import Seal
 from handlers import DOMAINS
 from handlers.domain import Command, Domain, Job
 from handlers.gallery import demo as demo_gallery
@@ -58,6 +65,7 @@ from pubsub import Attendance, Bus, Limiter
 from store import migrations
 from store.audit import Outcome
 from store.audit import audit as carry_out_audit
+from store.consumers import Consumer, Consumers, Following, Stopped, follow
 from store.database import COMMAND_SECONDS, Database, PoolerInTheWay, open_database
 from store.idempotency import UPKEEP as KEYS_UPKEEP
 from store.idempotency import IdempotencyKeys
@@ -71,6 +79,8 @@ from store.migrations import SchemaError
 from store.nodes import Nodes
 from store.refusal import Refusal
 from store.replica import Replica
+from store.webhooks import UPKEEP as LETTERS_UPKEEP
+from store.webhooks import Failed, Holds, Messages, Webhooks
 
 DATABASE_CONNECTIONS = 10
 """Of a worker, to PostgreSQL, and as many to a replica; one of them only feels whether it answers."""
@@ -78,8 +88,12 @@ MACHINE_CONNECTIONS = 160
 """To either of them: with many workers each has fewer of them, so that a machine needs no more."""
 AUDIT_SECONDS = 300.0
 """How long the audit lets one statement count: a post may have millions of likes."""
+CONSUMER_CONNECTIONS = 2
+"""Of `vernissage consume`, to PostgreSQL: one reads and moves on, one keeps the name."""
 COLLECT_AFTER = (100_000, 50, 100)
 """Objects, and rounds of each generation, between two runs of the cycle collector."""
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -145,6 +159,52 @@ async def epoch(settings: Settings, bump: bool) -> str:
     async with _database(settings) as database:
         journal = Journal(database)
         return await (journal.begin_epoch() if bump else journal.epoch())
+
+
+async def consume(settings: Settings, program: Program, following: Mapping[str, Any]) -> None:
+    """Hand the journal to a program, until the task is cancelled; `following` are fields of Following."""
+    try:
+        async with (
+            _database(settings, CONSUMER_CONNECTIONS) as database,
+            follow(Consumers(database), msgspec.convert(following, Following)) as batches,
+        ):
+            await hand_over(batches, batches.taken_over, program)
+    except (Stopped, ValueError) as error:
+        raise CannotStart(str(error)) from error
+
+
+async def consumers(settings: Settings) -> list[Consumer]:
+    """How every consumer of the journal stands."""
+    async with _database(settings) as database:
+        return await Consumers(database).list()
+
+
+async def reset_consumer(settings: Settings, name: str, where: str) -> None:
+    """Place a consumer anew. Raises CannotStart where that cannot be."""
+    async with _database(settings) as database:
+        stands = Consumers(database)
+        if await stands.reset(name, where):
+            return
+        if name in (each.name for each in await stands.list()):
+            raise CannotStart(
+                f"{name} stood in a journal of another cluster: give --from beginning, or --from now"
+            )
+    raise CannotStart(f"there is no consumer {name}")
+
+
+async def remove_consumer(settings: Settings, name: str) -> None:
+    """Forget a consumer. Raises CannotStart where there is none of that name."""
+    async with _database(settings) as database:
+        if not await Consumers(database).remove(name):
+            raise CannotStart(f"there is no consumer {name}")
+
+
+async def with_webhooks(
+    settings: Settings, work: Callable[[Settings, Webhooks, Messages], Awaitable[T]]
+) -> T:
+    """Do what an operator asks of webhooks."""
+    async with _database(settings) as database:
+        return await work(settings, Webhooks(database), Messages(database))
 
 
 async def audit(settings: Settings, *, repair: bool) -> list[Outcome]:
@@ -278,6 +338,11 @@ async def _worker(
         health.attach(admin)
         sockets.attach(admin)
 
+        endpoints, standing = Webhooks(database), Consumers(database)
+        watch = Watch(standing.list, standing.held_up, endpoints.all)
+        if assignment.owner.slot == 0:
+            background.keep("watch", watch.keep())
+
         jobs: Outcomes = Counter()
         lag = LoopLag()
         WorkerReadings(
@@ -295,6 +360,8 @@ async def _worker(
             jobs=jobs,
             lag=lag,
             machines=machines,
+            following=watch,
+            webhooks=await _tell_endpoints(stack, background, settings, database),
         ).attach(admin)
 
         background.keep("jobs", keep_running(_jobs(database, keys, stores), jobs))
@@ -382,6 +449,19 @@ async def _elsewhere(
     return Elsewhere(owner, folder, vouching, handover, forwarder, machines.find)
 
 
+async def _tell_endpoints(
+    stack: AsyncExitStack, background: Background, settings: Settings, database: Database
+) -> DeliveryCounts:
+    """Tell webhooks what happens, where there is a key to their secrets; what is told is counted."""
+    if not settings.webhook_key:
+        return DeliveryCounts()
+    sender = Sender(Guard(settings.webhook_networks))
+    stack.push_async_callback(sender.close)
+    deliveries = Deliveries(Holds(database), Failed, sender, Seal(settings.webhook_key))
+    background.keep("webhooks", deliveries.keep())
+    return deliveries.counts
+
+
 async def _listen_privately(stack: AsyncExitStack, app: web.Application, path: Path) -> None:
     """Serve `app` at a Unix socket, to the launcher and the other workers."""
     private = runner(app)
@@ -452,6 +532,7 @@ def _jobs(database: Database, keys: IdempotencyKeys, stores: dict[str, Any]) -> 
     return [
         scheduled(Job("journal:partitions", PARTITIONS_UPKEEP, keep_partitions), database),
         scheduled(Job("idempotency:keys", KEYS_UPKEEP, IdempotencyKeys.forget), keys),
+        scheduled(Job("webhooks:dead", LETTERS_UPKEEP, Messages.forget), Messages(database)),
         *(scheduled(job, stores[domain.name]) for domain in DOMAINS for job in domain.jobs),
     ]
 

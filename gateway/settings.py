@@ -222,6 +222,12 @@ class Settings:
     """None: no cap."""
     connects_per_second: int | None = _setting("VERNISSAGE_CONNECTS_PER_SECOND", _cap, "500")
     """Of one worker. None: as many as come."""
+    webhook_key: str = _setting("VERNISSAGE_WEBHOOK_KEY", _optional(_secret), "", secret=True)
+    """Seals the secrets of webhooks; empty: this machine tells no endpoint anything."""
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        "VERNISSAGE_WEBHOOK_NETWORKS", _networks, _by_env(dev="127.0.0.0/8,::1", production="")
+    )
+    """Where webhooks may go besides public addresses."""
     log_format: str = _setting(
         "VERNISSAGE_LOG_FORMAT",
         _one_of("json", "console"),
@@ -341,22 +347,32 @@ def check_for_production(settings: Settings) -> None:
 
 
 def with_own_secret(settings: Settings, *, make: bool = True) -> Settings:
-    """For dev: a secret made once and kept in DATA_DIR, so that tokens outlive a restart."""
-    if settings.production or settings.jwt_secret or settings.jwt_algorithm != SHARED_KEY:
+    """For dev: secrets made once and kept in DATA_DIR, so that tokens and webhooks outlive a restart."""
+    if settings.production:
         return settings
-    path = settings.data_dir / "jwt-secret"
+    wanted = {"webhook_key": "webhook-key"}
+    if settings.jwt_algorithm == SHARED_KEY:
+        wanted["jwt_secret"] = "jwt-secret"  # noqa: S105 (a file's name)
+    for field_name, file in wanted.items():
+        if not getattr(settings, field_name):
+            path = settings.data_dir / file
+            if (secret := _own_secret(path, make=make)) is not None:
+                settings = settings.filled(f"generated, in {path}", **{field_name: secret})
+    return settings
+
+
+def _own_secret(path: Path, *, make: bool) -> str | None:
     try:
         if not path.exists():
             if not make:
-                return settings
-            make_folder(settings.data_dir)
+                return None
+            make_folder(path.parent)
             _write_once(path, secrets.token_hex(SECRET_BYTES))
-        secret = _secret(path.read_text().strip())
+        return _secret(path.read_text().strip())
     except OSError as error:
         raise CannotStart(f"DATA_DIR cannot be used: {error.strerror}: {path}") from error
     except ValueError as error:
         raise CannotStart(f"{path} is damaged; it takes {error}: delete it for a new one") from None
-    return settings.filled(f"generated, in {path}", jwt_secret=secret)
 
 
 def _write_once(path: Path, text: str) -> None:
@@ -367,6 +383,12 @@ def _write_once(path: Path, text: str) -> None:
     with suppress(FileExistsError):
         os.link(whole, path)
     whole.unlink()
+
+
+def without_secrets(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """`environ` for a program that is not ours: the gateway's secrets are none of its business."""
+    secret = {each.metadata["name"] for each in _VARIABLES if each.metadata["secret"]}
+    return {name: value for name, value in environ.items() if name not in secret}
 
 
 def describe(settings: Settings) -> list[tuple[str, str, str]]:

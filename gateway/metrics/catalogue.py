@@ -138,6 +138,42 @@ BUS_LOST = _counter(
 )
 BUS_RECONNECTS = _counter("bus_reconnects", "Times that it came back, with all subscriptions.")
 
+CONSUMER_ENTRIES_BEHIND = _gauge(
+    "consumer_entries_behind",
+    "Entries of the journal before a consumer, counted up to 10,000, wanted or not.",
+    "consumer",
+    together=max,
+)
+CONSUMER_SECONDS_BEHIND = _gauge(
+    "consumer_seconds_behind", "The age of the first of them.", "consumer", together=max
+)
+CONSUMER_STOPPED = _gauge(
+    "consumer_stopped",
+    "1 where a consumer cannot go on before somebody places it anew, else 0.",
+    "consumer",
+    together=max,
+)
+CONSUMERS_HELD_UP_SECONDS = _gauge(
+    "consumers_held_up_seconds",
+    "How long the oldest entry has waited that no consumer may read yet, since an older transaction is open.",
+    together=max,
+)
+WEBHOOK_DELIVERIES = _counter(
+    "webhook_deliveries",
+    "Messages to webhooks: `delivered`, `failed` and tried again, or `dead`.",
+    "outcome",
+)
+WEBHOOK_SECONDS = _histogram("webhook_seconds", "From a request to a webhook to its answer.")
+WEBHOOK_MESSAGES = _gauge(
+    "webhook_messages", "Messages to webhooks that are `waiting`, or `dead`.", "state", together=max
+)
+WEBHOOK_ENDPOINTS = _gauge(
+    "webhook_endpoints",
+    "Webhooks that are `active`, `failing` for now, or `disabled`.",
+    "state",
+    together=max,
+)
+
 JOBS = _counter("jobs", "Jobs: `done`, `put_off` or `failed`.", "job", "outcome")
 LOOP_LAG_SECONDS = _histogram(
     "loop_lag_seconds", "How late a worker's loop came to what was due.", bounds=LAGS

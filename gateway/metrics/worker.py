@@ -17,11 +17,13 @@ from gateway.metrics.readings import Reading, encode, reading, spread
 from gateway.metrics.store import StoreCounts
 
 if TYPE_CHECKING:
+    from gateway.consuming.watching import Watch
     from gateway.delivery.hub import Hub
     from gateway.http.edge import Edge
     from gateway.machines import Machines
     from gateway.sessions import Sessions
     from gateway.sockets.server import SocketServer
+    from gateway.webhooks.delivering import DeliveryCounts
     from pubsub import Bus
 
 READINGS_PATH = "/readings"
@@ -73,6 +75,8 @@ class WorkerReadings:
         jobs: Mapping[tuple[str, str], int],
         lag: LoopLag,
         machines: "Machines",
+        following: "Watch",
+        webhooks: "DeliveryCounts",
     ) -> None:
         self._worker = str(slot)
         self._hub = hub
@@ -87,6 +91,8 @@ class WorkerReadings:
         self._jobs = jobs
         self._lag = lag
         self._machines = machines
+        self._following = following
+        self._webhooks = webhooks
 
     def attach(self, app: web.Application) -> None:
         """Add the route."""
@@ -101,6 +107,7 @@ class WorkerReadings:
         yield from self._delivery()
         yield from self._storing()
         yield from self._line()
+        yield from self._journal()
         for (job, outcome), count in self._jobs.items():
             yield reading(m.JOBS, count, job, outcome)
         yield reading(m.MACHINES, self._machines.known)
@@ -154,6 +161,23 @@ class WorkerReadings:
         for server in ("replica", "primary"):
             yield reading(m.READS, written.reads[server], server)
         yield spread(m.REPLICA_WAIT_SECONDS, written.catching_up)
+
+    def _journal(self) -> Iterator[Reading]:
+        for each in self._following.consumers:
+            yield reading(m.CONSUMER_ENTRIES_BEHIND, each.behind, each.name)
+            yield reading(m.CONSUMER_SECONDS_BEHIND, each.seconds_behind, each.name)
+            yield reading(m.CONSUMER_STOPPED, each.stopped, each.name)
+        if self._following.held_up is not None:
+            yield reading(m.CONSUMERS_HELD_UP_SECONDS, self._following.held_up)
+            endpoints = self._following.endpoints
+            for state in ("active", "failing", "disabled"):
+                count = sum(each.state == state for each in endpoints)
+                yield reading(m.WEBHOOK_ENDPOINTS, count, state)
+            yield reading(m.WEBHOOK_MESSAGES, sum(each.waiting for each in endpoints), "waiting")
+            yield reading(m.WEBHOOK_MESSAGES, sum(each.dead for each in endpoints), "dead")
+        for outcome, count in self._webhooks.outcomes.items():
+            yield reading(m.WEBHOOK_DELIVERIES, count, outcome)
+        yield spread(m.WEBHOOK_SECONDS, self._webhooks.seconds)
 
     def _line(self) -> Iterator[Reading]:
         counts = self._bus.counts

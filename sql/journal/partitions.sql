@@ -18,3 +18,7 @@ select relname as name
 from pg_class
 where relkind = 'r' and relname ~ '^events_\d{8}$' and not relispartition
     and relnamespace = (select relnamespace from pg_class where oid = 'events'::regclass)
+
+-- name: note_drop
+-- Notes up to which turn the partition $1 had entries, for those who have not read them.
+select journal_note_drop($1::text::regclass)

@@ -19,6 +19,7 @@ async def keep_partitions(database: Database, *, retention_days: int = RETENTION
     """Make the days ahead, and drop the days past the retention, without blocking writers."""
     await database.fetch(_SQL["add_days"], DAYS_AHEAD)
     for row in await database.fetch(_SQL["expired"], retention_days):
+        await database.fetch(_SQL["note_drop"], row["name"])
         how = "finalize" if row["pending"] else "concurrently"
         await database.execute(f'alter table events detach partition "{row["name"]}" {how}')
     for row in await database.fetch(_SQL["detached"]):

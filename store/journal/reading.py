@@ -9,7 +9,7 @@ from store.journal.entries import Entry
 from store.queries import queries
 
 if TYPE_CHECKING:
-    from store.database import Database
+    from store.database import Database, Transaction
 
 _SQL = queries("journal/reading")
 
@@ -56,7 +56,13 @@ class Journal:
 
     async def begin_epoch(self) -> str:
         """Begin a new history, so that no client takes its old position for one in this."""
-        await self._database.fetch(_SQL["new_epoch"])
+
+        async def begin(transaction: "Transaction") -> None:
+            await transaction.fetch(_SQL["new_epoch"])
+            await transaction.execute(_SQL["bring_heads_here"])
+            await transaction.execute(_SQL["bring_entries_here"])
+
+        await self._database.transaction(begin)
         return await self.epoch()
 
     async def installation(self) -> str:

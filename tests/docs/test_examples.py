@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from tests.docs.inserts import DOCS
 from tests.nodes import Installation, Node
 from tests.people import People
 from tests.proxy import Proxy
+from tests.waiting import until
 
 Nodes = tuple[Node, Node]
 
@@ -172,6 +175,40 @@ async def test_the_same_goes_over_http(nodes: Nodes, people: People, run: Run) -
     assert [name for name, _, _ in missed["events"]] == ["comment:created", "post:unliked"]
     assert problem["code"] == "COMMUNITY_POST_NOT_FOUND"
     assert "Content-Type: application/problem+json" in printed
+
+
+async def test_a_consumer_keeps_what_it_was_told(
+    nodes: Nodes,
+    people: People,
+    installation: Installation,
+    database: Database,
+    run: Run,
+    tmp_path: Path,
+) -> None:
+    """Likes are counted in a file; the next run goes on with what happened meanwhile."""
+    ada, bob = people.named("Ada", "Bob")
+    await ada.comes_to(nodes[0])
+    await bob.comes_to(nodes[1])
+    post = await ada.shares()
+    file = tmp_path / "likes.db"
+
+    def kept() -> int | None:
+        with closing(sqlite3.connect(file)) as likes:
+            found = likes.execute("select likes from likes where post = ?", (post["topic"],))
+            return next((row[0] for row in found), None)
+
+    await bob.likes(post)
+    consumer = await run("consume.py", str(file), DATABASE_URL=installation.database_url)
+    await consumer.prints(r"\d+ entries, up to post:.*")
+    await until(lambda: kept() == 1, "a like", 60)
+    await ada.likes(post)
+    await until(lambda: kept() == 2, "another like", 60)
+    await consumer.stop()
+    await database.fetch("update consumers set held_until = now()")  # as time does
+    await ada.asks("post:delete", {"post_id": post["id"]})
+    again = await run("consume.py", str(file), DATABASE_URL=installation.database_url)
+    await again.prints(r"\d+ entries, up to post:.*")
+    await until(lambda: kept() is None, "a post that is gone", 60)
 
 
 async def test_the_example_of_the_readme_runs(

@@ -28,6 +28,8 @@ class Budget:
     """Clients that are reset at one moment."""
     churn: int
     """Connections that come and go."""
+    kills: int
+    """How often a consumer is killed."""
     burst: int
     """Rounds of what is measured in rounds."""
     measures: bool
@@ -44,6 +46,7 @@ FULL = Budget(
     blackhole=30.0,
     storm=5_000,
     churn=50_000,
+    kills=100,
     burst=20,
     measures=True,
 )
@@ -57,6 +60,7 @@ QUICK = Budget(
     blackhole=0.0,
     storm=500,
     churn=1_000,
+    kills=5,
     burst=3,
     measures=False,
 )

@@ -188,11 +188,14 @@ def test_dev_makes_itself_a_secret_that_lasts(tmp_path: Path) -> None:
     assert len(secret) >= 32
     assert with_own_secret(read_settings(environ)).jwt_secret == secret
     assert with_own_secret(read_settings(environ), make=False).jwt_secret == secret
-    (file,) = (tmp_path / "var").iterdir()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    file.write_text("damaged")
-    with pytest.raises(CannotStart, match="is damaged"):
-        with_own_secret(read_settings(environ))
+    assert with_own_secret(read_settings(environ)).webhook_key not in ("", secret)
+    for file in (tmp_path / "var").iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        whole = file.read_text()
+        file.write_text("damaged")
+        with pytest.raises(CannotStart, match="is damaged"):
+            with_own_secret(read_settings(environ))
+        file.write_text(whole)
 
 
 def test_a_description_shows_sources_and_no_secrets() -> None:

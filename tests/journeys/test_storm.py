@@ -27,6 +27,7 @@ OF_THE_NODE = {
     text.partition("\n")[0]
     for file in (
         *("jobs/runs", "nodes/registry", "journal/partitions", "idempotency/keys"),
+        *("consumers/positions", "webhooks/endpoints", "webhooks/messages"),
         *("gallery/outside", "gallery/passing", "gallery/standings", "gallery/trending"),
     )
     for text in queries(file).values()

@@ -1,0 +1,1 @@
+"""`vernissage consume`: hands the journal to another program, batch by batch."""
