@@ -29,7 +29,7 @@ class Budget:
     churn: int
     """Connections that come and go."""
     kills: int
-    """How often a consumer is killed."""
+    """How often a consumer of each kind is killed."""
     burst: int
     """Rounds of what is measured in rounds."""
     measures: bool
@@ -46,7 +46,7 @@ FULL = Budget(
     blackhole=30.0,
     storm=5_000,
     churn=50_000,
-    kills=100,
+    kills=50,
     burst=20,
     measures=True,
 )

