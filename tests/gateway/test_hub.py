@@ -1019,7 +1019,8 @@ async def test_many_clients_come_back_with_few_queries(node: Node, topic: str) -
         node.hub.detach(screen, topic)
     back = await asyncio.gather(*(node.opens(screen, topic, here) for screen in screens))
     assert all(each.recovered and len(each.events) == 1 for each in back)
-    assert 1 <= node.journal.heads_read - before <= 3  # the node's own look at the heads may fall into it
+    # The node's own look at the heads may fall into it.
+    assert 1 <= node.journal.heads_read - before <= 3
     assert node.journal.replays == 0
 
 
