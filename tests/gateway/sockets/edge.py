@@ -19,7 +19,7 @@ from gateway.sockets.server import SocketServer
 from gateway.sockets.session import Session
 from store.refusal import Refusal
 
-DEADLINE = 5.0
+DEADLINE = 15.0
 """Seconds within which whatever a test waits for has to happen."""
 
 
