@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 SETTINGS := ENV HOST PORT ADMIN_PORT ADMIN_HOST WORKERS TRUSTED_PROXIES DATA_DIR JWT_ALGORITHM JWT_SECRET JWT_JWKS \
 	JWT_ISSUER JWT_AUDIENCE ANONYMOUS CORS_ORIGINS PING_INTERVAL PING_TIMEOUT MAX_PAYLOAD \
 	RATE_LIMITS SOCKETS_PER_USER SOCKETS_PER_ADDRESS CONNECTS_PER_SECOND NODE_URL CLUSTER_SECRET \
-	WEBHOOK_KEY WEBHOOK_NETWORKS LOG_FORMAT SENTRY_DSN
+	WEBHOOK_KEY WEBHOOK_NETWORKS LOG_FORMAT SENTRY_DSN OTLP_ENDPOINT
 $(foreach name,$(SETTINGS),$(if $(filter command,$(origin $(name))),\
 	$(eval export VERNISSAGE_$(name) = $$($(name)))))
 
@@ -101,9 +101,9 @@ wheel: ## what production installs, into DIST=dist: the wheel, and the exact fil
 
 lock: ## the lock files anew, with uv and npm
 	uv pip compile -q $(COMPILE) --extra embedded --group build -o requirements/run.lock pyproject.toml
-	uv pip compile -q $(COMPILE) --extra embedded --extra sentry --group build --group dev \
+	uv pip compile -q $(COMPILE) --extra embedded --extra opentelemetry --extra sentry --group build --group dev \
 		-c requirements/run.lock -o requirements/dev.lock pyproject.toml
-	uv pip compile -q $(COMPILE) --extra sentry -c requirements/run.lock -c requirements/dev.lock \
+	uv pip compile -q $(COMPILE) --extra opentelemetry --extra sentry -c requirements/run.lock -c requirements/dev.lock \
 		-o requirements/serve.lock pyproject.toml
 	uv pip compile -q $(COMPILE) --group build -c requirements/run.lock -o requirements/build.lock
 	uv pip compile -q $(COMPILE) --group bench -c requirements/run.lock -o requirements/bench.lock

@@ -54,6 +54,7 @@ from gateway.sockets.server import SocketServer
 from gateway.specs import Contract, asyncapi, openapi
 from gateway.startup import CannotStart
 from gateway.topics import Topics
+from gateway.traces import TracedDispatcher, tracing
 from gateway.webhooks.delivering import Deliveries, DeliveryCounts
 from gateway.webhooks.guard import Guard
 from gateway.webhooks.sending import Sender
@@ -292,7 +293,12 @@ async def _worker(
         gate = Gate(limiter, settings.rate_limits)
         seats = Seats(limiter, settings.sockets_per_user)
         stack.push_async_callback(seats.close)
-        dispatcher = Dispatcher(DOMAINS, stores, gate)
+        tracer = await stack.enter_async_context(tracing(settings, node))
+        dispatcher = (
+            Dispatcher(DOMAINS, stores, gate)
+            if tracer is None
+            else TracedDispatcher(DOMAINS, stores, gate, tracer=tracer)
+        )
         recognition: Recognition[KnownUser] = Recognition(_recognizer(stores["identity"]))
         sessions = Sessions(
             node=node,

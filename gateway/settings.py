@@ -237,6 +237,8 @@ class Settings:
         "VERNISSAGE_SENTRY_DSN", _optional(_url("https", "http")), "", secret=True
     )
     """Where errors are told; empty: nowhere."""
+    otlp_endpoint: str = _setting("VERNISSAGE_OTLP_ENDPOINT", _optional(_origin), "")
+    """Where traces are told; empty: nowhere."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Where each field's value comes from."""
 
