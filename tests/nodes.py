@@ -12,9 +12,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -23,6 +25,9 @@ import psutil
 import pytest
 
 from gateway.embedded import free_port
+from gateway.launcher.assignment import Assignment
+from gateway.settings import Settings, read_settings
+from gateway.sockets.owner import Owner
 from store.database import Database, open_database
 from tests.servers import FreshDatabase
 
@@ -184,6 +189,22 @@ class Installation:
         printed, _ = await asyncio.wait_for(process.communicate(), START_SECONDS)
         assert process.returncode == 0
         return printed.decode().strip()
+
+    @contextmanager
+    def assigned(self) -> Iterator[tuple[Settings, Assignment]]:
+        """What a worker begins with that runs in the test's own process, where no client can reach it."""
+        with TemporaryDirectory() as folder:  # a short path, as those of sockets have to be
+            yield (
+                read_settings(self.environment()),
+                Assignment(
+                    launcher=os.getpid(),
+                    owner=Owner("test", 0, 0),
+                    workers=1,
+                    listening=[],
+                    secret=token_hex(16),
+                    folder=folder,
+                ),
+            )
 
     async def close(self) -> None:
         """Stop all nodes that still run."""

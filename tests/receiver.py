@@ -19,6 +19,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.web_request import Request
 
+from tests.listening import listening
 from tests.waiting import until
 
 
@@ -81,11 +82,6 @@ async def receiving() -> AsyncIterator[Receiver]:
     receiver = Receiver()
     app = web.Application()
     app.router.add_post("/hook", receiver.answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    async with listening(app) as origin:
+        receiver.url = f"{origin}/hook"
         yield receiver
-    finally:
-        await runner.cleanup()

@@ -9,6 +9,7 @@ In the end no window has complained of anything, and none has asked anybody but 
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -30,6 +31,20 @@ TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "polling"])
 _SIGN_IN = """held => {
   if (!sessionStorage.getItem("vernissage.session")) sessionStorage.setItem("vernissage.session", held);
 }"""
+
+
+@asynccontextmanager
+async def clean_tab(browser: Browser) -> AsyncIterator[tuple[Page, set[str]]]:
+    """A tab of which in the end nothing was complained, and the hosts that it has asked."""
+    page = await browser.new_page()
+    faults: list[str] = []
+    hosts: set[str] = set()
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    yield page, hosts
+    await page.close()
+    assert faults == []
 
 
 class Window:

@@ -5,7 +5,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from gateway import composition
 from gateway.background import Background
+from gateway.metrics.lag import LoopLag
+from tests.nodes import Installation
+from tests.waiting import DEADLINE
 
 
 async def _goes_on(ended: list[str]) -> None:
@@ -50,3 +54,23 @@ async def test_work_that_is_done_is_no_better() -> None:
         background.keep("brief", _is_done())
         with pytest.raises(RuntimeError, match="brief ended"):
             await background.unsound
+
+
+async def test_a_worker_ends_with_it(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In order, and with an error, so that the launcher starts another."""
+    ready: list[bool] = []
+
+    async def fails_once_ready(lag: LoopLag) -> None:
+        while not ready:
+            await asyncio.sleep(0)
+        raise LookupError("it was there a moment ago")
+
+    monkeypatch.setattr(LoopLag, "keep", fails_once_ready)
+    monkeypatch.setattr(composition, "_calm_the_collector", lambda: None)  # it would outlast this
+    with installation.assigned() as (settings, assignment):
+        async with asyncio.timeout(DEADLINE):
+            with pytest.raises(LookupError):
+                await composition.serve(settings, assignment, on_ready=lambda: ready.append(True))
+    assert ready

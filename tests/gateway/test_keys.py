@@ -19,6 +19,7 @@ from gateway.auth import keys as keys_module
 from gateway.auth.keys import COOLDOWN_SECONDS, FRESH_SECONDS, KeySet
 from gateway.auth.tokens import Verifier
 from store.refusal import Refusal
+from tests.listening import listening
 from tests.waiting import until
 
 NOW = 1_800_000_000
@@ -99,14 +100,9 @@ async def issuer() -> AsyncIterator[Issuer]:
     issuer = Issuer()
     app = web.Application()
     app.router.add_get("/jwks.json", issuer.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    issuer.url = f"http://{host}:{port}/jwks.json"
-    yield issuer
-    await runner.cleanup()
+    async with listening(app) as origin:
+        issuer.url = f"{origin}/jwks.json"
+        yield issuer
 
 
 @pytest.fixture

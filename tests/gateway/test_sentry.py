@@ -17,6 +17,7 @@ from gateway.logs import configure_logs
 from gateway.sentry import reports
 from gateway.settings import read_settings
 from gateway.startup import CannotStart
+from tests.listening import listening
 
 
 class Sentry:
@@ -39,19 +40,16 @@ async def sentry() -> AsyncIterator[tuple[Sentry, str]]:
     """The service, and its DSN."""
     service, app = Sentry(), web.Application()
     app.router.add_post("/api/1/envelope/", service.take)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
     handlers, level = logging.root.handlers, logging.root.level
-    yield service, f"http://key@127.0.0.1:{runner.addresses[0][1]}/1"
-    await asyncio.to_thread(sentry_sdk.get_client().close, 2.0)
-    sentry_sdk.get_global_scope().set_client(None)
-    logging.root.handlers = handlers
-    logging.root.setLevel(level)
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-    await runner.cleanup()
+    async with listening(app) as origin:
+        yield service, origin.replace("http://", "http://key@") + "/1"
+        await asyncio.to_thread(sentry_sdk.get_client().close, 2.0)
+        sentry_sdk.get_global_scope().set_client(None)
+        logging.root.handlers = handlers
+        logging.root.setLevel(level)
+        logging.captureWarnings(False)
+        structlog.reset_defaults()
+        structlog.contextvars.clear_contextvars()
 
 
 async def test_errors_are_told_and_nothing_else(sentry: tuple[Sentry, str]) -> None:

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from gateway.http.edge import Edge
 from gateway.http.site import VIEWS, WEB, Site
 from tests.gateway.wire import Wire
+from tests.listening import listening
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
@@ -33,11 +33,8 @@ def media(tmp_path: Path) -> Path:
 async def wire(media: Path) -> AsyncIterator[Wire]:
     app = Edge(origins=[FRIEND], trusted_proxies=[]).application()
     Site(media).attach(app)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield Wire(runner.addresses[0][1])
-    await runner.cleanup()
+    async with listening(app) as origin:
+        yield Wire(int(origin.rpartition(":")[2]))
 
 
 async def test_the_page(wire: Wire) -> None:

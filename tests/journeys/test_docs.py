@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Page, expect
 from handlers import DOMAINS
 from tests.nodes import Installation, Node
 from tests.people import Rest
+from tests.windows import clean_tab
 
 
 @pytest.fixture(scope="module")
@@ -19,15 +20,8 @@ async def node(installation: Installation) -> Node:
 @pytest.fixture
 async def page(browser: Browser, node: Node) -> AsyncIterator[Page]:
     """A tab; in the end nothing was complained of, and no request has left the gateway."""
-    page = await browser.new_page()
-    faults: list[str] = []
-    hosts: set[str] = set()
-    page.on("console", lambda message: faults.append(message.text))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    yield page
-    await page.close()
-    assert faults == []
+    async with clean_tab(browser) as (page, hosts):
+        yield page
     assert hosts <= {urlsplit(node.url).netloc, ""}, "data: URLs have no host"
 
 

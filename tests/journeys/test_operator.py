@@ -16,6 +16,7 @@ from gateway.metrics.catalogue import METRICS
 from tests.nodes import GENEROUS, Installation, Node
 from tests.people import People
 from tests.screens import DEADLINE, NODE_POLLING, NODE_WEBSOCKET, Refused
+from tests.windows import clean_tab
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -143,16 +144,9 @@ async def test_a_replay_names_its_source(machine: Node, people: People, read: Re
 @pytest.fixture
 async def page(browser: Browser, machine: Node) -> AsyncIterator[Page]:
     """The page; in the end nothing was complained of, and no request has left the port."""
-    page = await browser.new_page()
-    faults: list[str] = []
-    hosts: set[str] = set()
-    page.on("console", lambda message: faults.append(message.text))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    await page.goto(f"{machine.admin_url}/")
-    yield page
-    await page.close()
-    assert faults == []
+    async with clean_tab(browser) as (page, hosts):
+        await page.goto(f"{machine.admin_url}/")
+        yield page
     assert hosts == {urlsplit(machine.admin_url).netloc}
 
 

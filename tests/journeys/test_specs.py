@@ -1,9 +1,6 @@
 """What a gateway says of itself: the documents that it serves, beside what it does."""
 
 import json
-import os
-from secrets import token_hex
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -13,10 +10,7 @@ from gateway import composition
 from gateway.http import listener
 from gateway.http.runner import Runner
 from gateway.http.site import VIEWS
-from gateway.launcher.assignment import Assignment
 from gateway.metrics.worker import READINGS_PATH
-from gateway.settings import read_settings
-from gateway.sockets.owner import Owner
 from tests.nodes import Installation, Node
 from tests.people import Rest
 
@@ -66,16 +60,7 @@ async def test_every_route_is_in_the_document_and_the_other_way_round(
             super().__init__(app, **options)
 
     monkeypatch.setattr(listener, "Runner", Noting)
-    settings = read_settings(installation.environment())
-    with TemporaryDirectory() as folder:  # a short path, as those of sockets have to be
-        assignment = Assignment(
-            launcher=os.getpid(),
-            owner=Owner("test", 0, 0),
-            workers=1,
-            listening=[],
-            secret=token_hex(16),
-            folder=folder,
-        )
+    with installation.assigned() as (settings, assignment):
         async with composition._worker(settings, assignment):
             pass
     served = {

@@ -1,6 +1,7 @@
 """What goes to an OpenTelemetry collector, and what never does: a real node, and a receiver of what it sends."""
 
 import gzip
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +13,7 @@ from gateway.settings import read_settings
 from gateway.startup import CannotStart
 from gateway.traces import tracing
 from store.ids import new_id
+from tests.listening import listening
 from tests.nodes import Installation
 from tests.people import People
 
@@ -44,12 +46,8 @@ def attributes(span: Span) -> dict[str, str]:
 async def collector() -> AsyncIterator[Collector]:
     collector, app = Collector(), web.Application()
     app.router.add_post("/v1/traces", collector.take)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    collector.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield collector
-    await runner.cleanup()
+    async with listening(app) as collector.url:
+        yield collector
 
 
 async def test_operations_and_statements_are_told_and_nothing_of_people(
@@ -84,7 +82,7 @@ async def test_operations_and_statements_are_told_and_nothing_of_people(
 
 
 async def test_without_the_extra_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "opentelemetry.sdk.trace", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     settings = read_settings({"VERNISSAGE_OTLP_ENDPOINT": "http://localhost:4318"})
     with pytest.raises(CannotStart, match=r"install vernissage\[opentelemetry\]"):
         async with tracing(settings, "n1"):

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.listening import listening
 from tests.programs import NODE_FOLDER
 from tests.screens import LINE_BYTES, Json, Refused
 from tests.waiting import found
@@ -241,9 +242,5 @@ async def firewall(nodes: tuple[Any, Any]) -> AsyncIterator[Firewall]:
         firewall = Firewall(nodes[0].url, http)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", firewall.pass_on)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        firewall.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield firewall
-        await runner.cleanup()
+        async with listening(app) as firewall.url:
+            yield firewall
