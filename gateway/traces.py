@@ -30,8 +30,11 @@ class TracedDispatcher(Dispatcher):
     """A dispatcher that tells of each operation. `tracer` is OpenTelemetry's."""
 
     def __init__(self, *parts: Any, tracer: Any) -> None:
+        from opentelemetry.trace import SpanKind, StatusCode
+
         super().__init__(*parts)
         self._tracer = tracer
+        self._kind, self._error = SpanKind.SERVER, StatusCode.ERROR
 
     async def carry_out(
         self,
@@ -43,11 +46,9 @@ class TracedDispatcher(Dispatcher):
         shown: bool = True,
     ) -> Outcome:
         """Carry it out within a span; what came of it is `vernissage.outcome`."""
-        from opentelemetry.trace import SpanKind, StatusCode
-
         with self._tracer.start_as_current_span(
             served.operation.event,
-            kind=SpanKind.SERVER,
+            kind=self._kind,
             attributes={
                 "vernissage.domain": served.domain.name,
                 "vernissage.request_id": str(request_id.get("")),
@@ -60,7 +61,7 @@ class TracedDispatcher(Dispatcher):
             except Refusal as refusal:
                 span.set_attribute("vernissage.outcome", refusal.code)
                 if refusal.code in OURS:
-                    span.set_status(StatusCode.ERROR)
+                    span.set_status(self._error)
                 raise
             span.set_attribute("vernissage.outcome", OK)
             return outcome
