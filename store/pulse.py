@@ -94,10 +94,8 @@ class Pulse:
                 await asyncio.wait({asking})
 
     async def _ask(self) -> bool:
-        # A connection that has just been ended is no word of the server: a new one is.
-        return (self._connection is not None and await self._is_answered()) or (
-            await self._is_answered()
-        )
+        # A session that an operator has just ended, maybe as it began, is no word of the server: a second one is.
+        return await self._is_answered() or await self._is_answered()
 
     async def _is_answered(self) -> bool:
         try:

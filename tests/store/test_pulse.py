@@ -27,7 +27,7 @@ async def watched(url: str, connections: int = 4) -> AsyncIterator[Database]:
         try:
             yield database
         finally:
-            keeping.cancel()
+            assert keeping.cancel(), "the pulse has ended by itself"
             await asyncio.gather(keeping, return_exceptions=True)
 
 
@@ -125,7 +125,11 @@ async def test_the_end_of_its_connection_alone_is_no_loss(
             return found[0]
 
         lost: list[bool] = []
-        monkeypatch.setattr(database._pulse, "_when_lost", lambda: lost.append(True))
+
+        async def when_lost() -> None:
+            lost.append(True)
+
+        monkeypatch.setattr(database._pulse, "_when_lost", when_lost)
         first = await session()
         await operator.fetch("select pg_terminate_backend($1)", first)
         assert await session(other_than=first) != first
