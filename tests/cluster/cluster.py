@@ -103,4 +103,5 @@ async def open_cluster(
         secret = {"cluster_secret": token_hex(32)}
         cluster = Cluster(pair, shards, installation, ports, {**secret, **settings}, door, way)
         await asyncio.gather(*map(cluster.start, range(NODES)))
+        await door.marks()  # it has asked those who had not begun
         yield cluster

@@ -8,7 +8,6 @@ from tests.faults.crowd import gathered
 from tests.people import People, refused
 from tests.screens import NODE_POLLING, NODE_UPGRADED, NODE_WEBSOCKET
 from tests.store.audit import assert_sound
-from tests.waiting import DEADLINE
 
 WATCHERS, WRITERS, TOPICS = 60, 12, 6
 PER_SECOND = 60.0
@@ -52,12 +51,12 @@ async def test_a_shard_and_a_node_die_and_nothing_is_lost(cluster: Cluster) -> N
         await crowd.wrote(BETWEEN)
         await cluster.nodes[1].stop(signal.SIGKILL)
         await crowd.wrote(BETWEEN)
-        await marked(cluster, {"machine-2"})
+        await cluster.door.marks("machine-2")
 
         await asyncio.gather(shard.start(), cluster.start(1))
         await cluster.shards.is_whole()
         await crowd.wrote(BETWEEN)
-        await marked(cluster, set())
+        await cluster.door.marks()
         await crowd.comes_to_rest()
         assert await crowd.violations() == []
         assert crowd.history.acknowledged > 3 * BETWEEN
@@ -90,24 +89,12 @@ async def test_while_the_database_is_away_polls_go_on(cluster: Cluster, people: 
     post = await ada.shares()
     await bob.watches(post)
     await cluster.way.cut()
-    await marked(cluster, {"machine-1", "machine-2", "machine-3"})
+    await cluster.door.marks("machine-1", "machine-2", "machine-3")
     with refused("UNAVAILABLE"):
         await ada.likes(post)
     await cluster.way.mend()
-    await marked(cluster, set())
+    await cluster.door.marks()
     assert (await ada.likes(post))["like_count"] == 1
     await bob.sees("post:liked", like_count=1)
     assert ada.screen.disconnected is None
     assert bob.screen.disconnected is None
-
-
-async def marked(cluster: Cluster, down: set[str]) -> None:
-    """Wait until HAProxy has marked these machines DOWN, and the others UP."""
-    async with asyncio.timeout(3 * DEADLINE):
-        while True:
-            marks = await cluster.door.marked()
-            if {name for name, mark in marks.items() if mark == "DOWN"} == down and all(
-                mark in ("UP", "DOWN") for mark in marks.values()
-            ):
-                return
-            await asyncio.sleep(0.05)

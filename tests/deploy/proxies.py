@@ -107,6 +107,16 @@ class Door:
                 if row["pxname"] == "ready" and row["svname"].startswith("machine-")
             }
 
+    async def marks(self, *down: str) -> None:
+        """Wait until HAProxy has marked these machines DOWN, and the others UP."""
+        async with asyncio.timeout(3 * DEADLINE):
+            while await self._undecided(set(down)):
+                await asyncio.sleep(0.05)
+
+    async def _undecided(self, down: set[str]) -> bool:
+        marked = await self.marked()
+        return any(mark != ("DOWN" if name in down else "UP") for name, mark in marked.items())
+
 
 @asynccontextmanager
 async def haproxy(
