@@ -138,5 +138,5 @@ async def test_p13_postgresql_gone_fails_fast(place: Place, promise: Promise) ->
         await crowd.comes_to_rest()
         if promise.figures["slowest to be well, s"] > NORMAL_SECONDS:
             violations.append("it took longer until all was well")
-        promise.judge(len(crowd.history), violations)
+        await crowd.judge(promise, violations)
     promise.is_kept()

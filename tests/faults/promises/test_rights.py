@@ -72,7 +72,8 @@ async def test_p9_a_revocation_ends_sessions_a_ban_ends_writes(
                 for station in place.stations:
                     await station.mend()
                 await place.is_well()
-        await crowd.stops_writing()
+        await crowd.comes_to_rest()
+        await crowd.judge(promise)
         await admin.leaves()
     promise.is_kept()
 
@@ -201,7 +202,7 @@ async def test_p10_an_expired_token_ends_a_session(place: Place, promise: Promis
         promise.faults["tokens expired"] = len(idle)
         promise.faults["tokens refreshed in time"] = len(early)
         promise.faults["tokens refreshed at the last moment"] = len(late)
-        await crowd.stops_writing()
+        await crowd.comes_to_rest()
         ends = {
             client.id: expires + LEEWAY_SECONDS + TIMER_SECONDS
             for client, expires in expiries.items()
@@ -227,7 +228,7 @@ async def test_p10_an_expired_token_ends_a_session(place: Place, promise: Promis
             if client.told_to_go != ["token_expired"]
         ]
         heard = sum(len(client.heard(topic)) for client in signed_in)
-        promise.judge(len(history) + heard, violations)
+        await crowd.judge(promise, violations, operations=len(history) + heard)
         await asyncio.gather(*(client.leaves() for client in signed_in))
     promise.is_kept()
 
@@ -301,7 +302,7 @@ async def test_p11_what_is_hidden_stays_hidden(place: Place, promise: Promise) -
             for name, at, data in told
             if at > since[what] and what in data and name not in GOODBYES
         ]
-        promise.judge(len(told), late)
+        await crowd.judge(promise, late, operations=len(told))
         await asyncio.gather(*(client.leaves() for client in (moderator, *ears)))
     promise.is_kept()
 

@@ -55,7 +55,7 @@ async def test_p1_an_acknowledged_write_survives(place: Place, promise: Promise)
         crowd.begin_to_write()
         for _ in range(BUDGET.cycles):
             for fault in (workers, node, database, both):
-                await crowd.wrote(int(BUDGET.per_second))
+                await crowd.wrote(int(2 * BUDGET.per_second))
                 await fault()
                 promise.faults[f"SIGKILL of {fault.__name__}"] += 1
         await crowd.wrote(int(BUDGET.per_second))
@@ -189,6 +189,7 @@ async def test_p7_a_clients_commands_keep_their_order(place: Place, promise: Pro
                     post,
                     writer.id,
                 )
+                promise.acknowledged += len(told)
                 promise.judge(len(sent), checkers.out_of_order(sent, told, bool(stored)))
 
         async with place.database() as database:
