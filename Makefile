@@ -20,9 +20,12 @@ run: ## the gateway with all it needs, at http://localhost:8080 (PORT=9000 DATA_
 	@requirements/sync run
 	@exec .venv/bin/python -m gateway run
 
+# A test that failed is tried once more, and told of at the end: docs/adr/0045-a-test-that-fails-is-run-once-more.md.
+AGAIN := --reruns 1
+
 test: tests/node/node_modules/.package-lock.json ## every test, on servers of its own
 	@requirements/sync dev
-	@exec .venv/bin/python -m pytest -n 3 --dist loadfile
+	@exec .venv/bin/python -m pytest -n 3 --dist loadfile $(AGAIN)
 
 faults: ## every promise under faults, 18 minutes (QUICK=1: the short form, 4 minutes; ONLY='p3 or p4')
 	@requirements/sync dev
@@ -50,7 +53,7 @@ cluster: ## three nodes behind HAProxy, on three Valkey shards, a PostgreSQL and
 
 cluster-test: tests/node/node_modules/.package-lock.json ## journeys on it, and a shard and a node die on the way (2 minutes)
 	@requirements/sync dev
-	@exec .venv/bin/python -m pytest -p tests.cluster.plugin tests/cluster $(CLUSTER_JOURNEYS)
+	@exec .venv/bin/python -m pytest -p tests.cluster.plugin $(AGAIN) tests/cluster $(CLUSTER_JOURNEYS)
 
 # Those that need no database of their own, nor to name a node. The last one makes rows that nobody counted.
 CLUSTER_JOURNEYS := $(foreach each,watching authorization excluding following hidden inbox listing moderation refusals, \

@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.people",
     "tests.outside",
     "tests.windows",
+    "tests.second_tries",
 ]
 
 # How fast a machine is decides no test. What else holds on it (CI draws the same examples every time) stays.

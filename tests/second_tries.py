@@ -1,0 +1,13 @@
+"""A test that fails is run once more where pytest is told `--reruns 1`; how it failed at first is told at the end.
+
+Docs: docs/adr/0045-a-test-that-fails-is-run-once-more.md.
+"""
+
+from typing import Any
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """In full, as for one that failed: a second try that went well is no reason to forget the first."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.write_sep("_", f"{report.nodeid} failed at first", red=True)
+        report.toterminal(terminalreporter._tw)

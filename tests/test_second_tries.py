@@ -1,0 +1,37 @@
+"""What is told of a test that fails, and passes when it is run once more."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.nodes import PROJECT
+
+UNSTEADY = """
+from pathlib import Path
+
+def test_unsteady():
+    tried = Path(__file__).with_suffix(".tried")
+    first = not tried.exists()
+    tried.touch()
+    assert not first, "the moon was full"
+
+def test_broken():
+    assert 2 + 2 == 5
+"""
+
+
+async def test_a_second_try_does_not_hide_the_first(tmp_path: Path) -> None:
+    """It is counted and shown in full; what fails twice fails the run."""
+    (tmp_path / "test_it.py").write_text(UNSTEADY)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pytest", "-p", "tests.second_tries", "--reruns", "1", "-q"),
+        *("-c", "/dev/null", "--rootdir", str(tmp_path), str(tmp_path)),
+        cwd=PROJECT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await asyncio.wait_for(process.communicate(), 60)
+    told = printed.decode()
+    assert process.returncode == 1
+    assert "1 failed, 1 passed, 2 rerun" in told
+    assert "test_unsteady failed at first" in told
+    assert "AssertionError: the moon was full" in told
