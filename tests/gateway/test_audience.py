@@ -14,6 +14,7 @@ from gateway.delivery.counts import DeliveryCounts
 from gateway.delivery.message import Header, Message
 from gateway.sockets.frame import Frame
 from tests.gateway.holders import Direct, Sitting
+from tests.waiting import DEADLINE
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -54,7 +55,7 @@ async def passes(count: int = 3) -> None:
 
 async def settled(room: Audience) -> None:
     """Until nothing is on its way."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         while room._flush is not None or room._again is not None:
             await asyncio.sleep(0.001)
 

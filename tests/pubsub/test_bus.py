@@ -15,7 +15,7 @@ import pubsub.line
 from gateway.embedded import embedded_servers
 from pubsub import Bus
 from tests.proxy import Proxy
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 class Party:
@@ -284,7 +284,7 @@ async def test_a_deaf_line_is_found_out(
     async with Proxy.before(redis_url) as proxy, join(proxy.url) as one:
         await one.bus.subscribe("t")
         proxy.stall()
-        assert not await asyncio.wait_for(one.bus.subscribe("u"), 1.0)
+        assert not await asyncio.wait_for(one.bus.subscribe("u"), DEADLINE)
         await one.loses_redis()
         proxy.go_on()
         await one.is_back()

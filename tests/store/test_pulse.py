@@ -12,7 +12,7 @@ from store.database import Database, Transaction, open_database
 from tests.proxy import Change, Proxy, Way
 from tests.servers import FreshDatabase
 from tests.store.refused import refused
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 TOLD_SECONDS = 3.0
 HEALTHY_SECONDS = 5.0
@@ -119,7 +119,7 @@ async def test_the_end_of_its_connection_alone_is_no_loss(
             return [row["pid"] for row in rows]
 
         async def session(other_than: int | None = None) -> int:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(DEADLINE):
                 while not (found := [pid for pid in await sessions() if pid != other_than]):
                     await asyncio.sleep(0.01)
             return found[0]

@@ -18,6 +18,7 @@ from tests.gateway.sockets.edge import (
     masked,
     until,
 )
+from tests.waiting import DEADLINE
 
 
 async def probing(server: Edge, poller: Poller) -> Speaker:
@@ -192,11 +193,11 @@ async def test_commands_keep_their_order_across_the_upgrade() -> None:
 
 async def test_the_heartbeat_goes_on_over_the_websocket() -> None:
     """A session that began by polling is pinged over its WebSocket, and ends if it does not answer."""
-    async with edge(ping_interval=0.1, ping_timeout=0.1) as server:
+    async with edge(ping_interval=0.1, ping_timeout=1.0) as server:
         async with server.client(websocket=False) as poller:
             client = await upgraded(server, poller)
-            assert await client.ws.receive_str(timeout=1) == "2"
+            assert await client.ws.receive_str(timeout=DEADLINE) == "2"
             await client.ws.send_str("3")
-            assert await client.ws.receive_str(timeout=1) == "2"
-            await asyncio.wait_for(client.ends(), 1)
+            assert await client.ws.receive_str(timeout=DEADLINE) == "2"
+            await asyncio.wait_for(client.ends(), DEADLINE)
         await until(lambda: server.application.goodbyes == ["ping timeout"])

@@ -12,6 +12,7 @@ from store.journal.partitions import DAYS_AHEAD, RETENTION_DAYS, keep_partitions
 from tests.servers import FreshDatabase
 from tests.store.audit import assert_sound
 from tests.store.people import People
+from tests.waiting import DEADLINE
 
 _DAYS = "select relid::text as part from pg_partition_tree('events') where isleaf order by 1"
 
@@ -88,7 +89,7 @@ async def test_writers_go_on_meanwhile(database: Database) -> None:
     async def write(post: Post) -> int:
         written = 0
         while not done.is_set():
-            await asyncio.wait_for(ada.comments(post), 2)
+            await asyncio.wait_for(ada.comments(post), DEADLINE)
             written += 1
         return written
 
