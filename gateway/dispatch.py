@@ -34,8 +34,7 @@ class Served:
     """The HTTP status of each refusal: the domain's own word first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What an operation answered, plain and as JSON, and whether it made something new."""
 
     answer: Any

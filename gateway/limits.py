@@ -3,11 +3,12 @@
 import asyncio
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count
 from secrets import token_hex
 from typing import Protocol
 from uuid import UUID
+
+import msgspec
 
 from handlers.actor import Actor
 from handlers.operation import Limit, Refusal
@@ -33,8 +34,7 @@ class Limiter(Protocol):
     async def renew(self, windows: Sequence[Window]) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """How somebody stands with a limit: at most `count` in `window_seconds`, `left` more now.
 
     One more than that may go on in `more_in` seconds.

@@ -36,8 +36,7 @@ _encode = msgspec.json.Encoder().encode
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(msgspec.Struct, frozen=True):
     """A pace: `per_second` in the long run, up to `burst` at once."""
 
     key: str
@@ -53,8 +52,7 @@ class Bucket:
         return self.interval * (self.burst - 1) + 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """At most `count` in any `seconds`. `ticket` marks this one, so that it can be given back."""
 
     key: str
@@ -63,8 +61,7 @@ class Window:
     ticket: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """What one command needs leave of; both must agree. On a cluster both keys have to be of one slot."""
 
     bucket: Bucket | None = None
@@ -78,8 +75,7 @@ class Room(NamedTuple):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """`refused_by` is the bucket or window that said no, and `retry_after` (seconds) when it may say yes.
 
     `bucket` and `window` are the room in those that were asked, after this ask.

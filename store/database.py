@@ -382,6 +382,7 @@ _SESSION = {
     "vernissage.gateway": "on",  # what other sessions write, triggers note
     "lock_timeout": str(LOCK_MILLISECONDS),
     "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MILLISECONDS),
+    "jit": "off",  # compiling takes longer than any statement of ours
 }
 """What holds for each session of ours; through a pooler, where a session is anybody's, for each transaction."""
 _IMPATIENCE = {"lock_timeout": str(IMPATIENT_LOCK_MILLISECONDS)}

@@ -25,7 +25,7 @@ from tests.store.refused import refused
 
 IGNORING = (
     "ignore_startup_parameters ="
-    " vernissage.gateway,lock_timeout,idle_in_transaction_session_timeout"
+    " vernissage.gateway,lock_timeout,idle_in_transaction_session_timeout,jit"
 )
 CROWD = 60
 
