@@ -55,7 +55,7 @@ async def test_p1_an_acknowledged_write_survives(place: Place, promise: Promise)
         crowd.begin_to_write()
         for _ in range(BUDGET.cycles):
             for fault in (workers, node, database, both):
-                await crowd.wrote(int(2 * BUDGET.per_second))
+                await crowd.wrote(int(BUDGET.per_second))
                 await fault()
                 promise.faults[f"SIGKILL of {fault.__name__}"] += 1
         await crowd.wrote(int(BUDGET.per_second))
