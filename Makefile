@@ -27,7 +27,7 @@ test: tests/node/node_modules/.package-lock.json ## every test, on servers of it
 	@requirements/sync dev
 	@exec .venv/bin/python -m pytest -n 3 --dist loadfile $(AGAIN)
 
-faults: ## every promise under faults, 18 minutes (QUICK=1: the short form, 4 minutes; ONLY='p3 or p4')
+faults: ## every promise under faults, 20 minutes (QUICK=1: the short form, 4 minutes; ONLY='p3 or p4')
 	@requirements/sync dev
 	@FAULTS=$(if $(QUICK),quick,full) FAULTS_KEPT=$(if $(QUICK)$(ONLY),,tests/faults/results.json) \
 		exec .venv/bin/python -m pytest tests/faults/promises $(if $(ONLY),-k '$(ONLY)')
