@@ -8,6 +8,9 @@ from typing import Any
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """In full, as for one that failed: a second try that went well is no reason to forget the first."""
+    failed = {report.nodeid for report in terminalreporter.getreports("failed")}
     for report in terminalreporter.getreports("rerun"):
+        if report.nodeid in failed:
+            continue  # and has been shown
         terminalreporter.write_sep("_", f"{report.nodeid} failed at first", red=True)
         report.toterminal(terminalreporter._tw)

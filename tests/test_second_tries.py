@@ -34,4 +34,5 @@ async def test_a_second_try_does_not_hide_the_first(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "1 failed, 1 passed, 2 rerun" in told
     assert "test_unsteady failed at first" in told
+    assert "test_broken failed at first" not in told
     assert "AssertionError: the moon was full" in told

@@ -1,9 +1,9 @@
 """The gate: how much one user may do."""
 
-from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from gateway.limits import COMMANDS_AT_ONCE, Admission, Gate, Seats, Standing
@@ -84,7 +84,7 @@ async def test_what_is_given_back_does_not_count(gate: Gate) -> None:
 
 
 def standings(admission: Admission) -> list[Standing]:
-    return [replace(each, more_in=round(each.more_in, 3)) for each in admission.standings()]
+    return [msgspec.structs.replace(each, more_in=round(each.more_in, 3)) for each in admission.standings()]
 
 
 async def test_how_somebody_stands(gate: Gate) -> None:
