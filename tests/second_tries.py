@@ -5,6 +5,17 @@ Docs: docs/adr/0045-a-test-that-fails-is-run-once-more.md.
 
 from typing import Any
 
+import pytest
+from pytest_rerunfailures import StatusDB
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing is asked of the main process before each test: that is for tests that kill theirs, and takes 10 ms."""
+    if hasattr(config, "workerinput"):
+        config.failures_db.sock.close()  # type: ignore[attr-defined]
+        config.failures_db = StatusDB()  # type: ignore[attr-defined]
+
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """In full, as for one that failed: a second try that went well is no reason to forget the first."""

@@ -4,6 +4,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.nodes import PROJECT
 
 UNSTEADY = """
@@ -20,12 +22,15 @@ def test_broken():
 """
 
 
-async def test_a_second_try_does_not_hide_the_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize("side_by_side", [(), ("-n", "1")], ids=["alone", "side by side"])
+async def test_a_second_try_does_not_hide_the_first(
+    tmp_path: Path, side_by_side: tuple[str, ...]
+) -> None:
     """It is counted and shown in full; what fails twice fails the run."""
     (tmp_path / "test_it.py").write_text(UNSTEADY)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pytest", "-p", "tests.second_tries", "--reruns", "1", "-q"),
-        *("-c", "/dev/null", "--rootdir", str(tmp_path), str(tmp_path)),
+        *("-c", "/dev/null", "--rootdir", str(tmp_path), str(tmp_path), *side_by_side),
         cwd=PROJECT,
         stdout=asyncio.subprocess.PIPE,
     )

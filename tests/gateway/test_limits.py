@@ -84,7 +84,10 @@ async def test_what_is_given_back_does_not_count(gate: Gate) -> None:
 
 
 def standings(admission: Admission) -> list[Standing]:
-    return [msgspec.structs.replace(each, more_in=round(each.more_in, 3)) for each in admission.standings()]
+    return [
+        msgspec.structs.replace(each, more_in=round(each.more_in, 3))
+        for each in admission.standings()
+    ]
 
 
 async def test_how_somebody_stands(gate: Gate) -> None:
