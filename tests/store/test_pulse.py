@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 
 from store.database import Database, Transaction, open_database
@@ -134,6 +135,27 @@ async def test_the_end_of_its_connection_alone_is_no_loss(
         await operator.fetch("select pg_terminate_backend($1)", first)
         assert await session(other_than=first) != first
         assert lost == []
+
+
+async def test_a_session_that_is_ended_as_it_begins_is_no_loss(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chance decides whether an operator meets it there; here it does, once."""
+    connects = asyncpg.connect
+    ended: list[str] = []
+
+    async def connect(url: str, **options: Any) -> Any:
+        if not ended:
+            ended.append(url)
+            raise asyncpg.AdminShutdownError("terminating connection due to administrator command")
+        return await connects(url, **options)
+
+    monkeypatch.setattr("store.pulse.asyncpg.connect", connect)
+    async with watched(url) as database:
+        pulse = database._pulse
+        await until(lambda: pulse.lost or pulse._connection is not None, "the first answer")
+        assert ended == [url]
+        assert not pulse.lost
 
 
 async def test_the_last_words_of_its_connection_are_no_end_of_the_pulse(
