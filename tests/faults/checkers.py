@@ -6,11 +6,14 @@ The journal in PostgreSQL is the measure of what there was to see; the rows are 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
-from tests.faults.history import Operation, Outcome, Stretch, Written
+from tests.faults.history import Operation, Outcome, Stretch, Told, Written
 
 REPLAY_ENTRIES = 500
 """The most that a replay holds, after collapsing: protocol.md, "Watching"."""
+GOODBYES = ("post:hidden", "post:deleted", "comment:deleted")
+"""Events that say that something is gone."""
 
 
 def lost_writes(creations: Iterable[Operation], stored: Collection[str]) -> list[str]:
@@ -242,3 +245,23 @@ def unequal(what: str, are: Mapping[str, int], should: Mapping[str, int]) -> lis
         for key in sorted(are.keys() | should.keys())
         if are.get(key) != should.get(key)
     ]
+
+
+def told_late(told: Iterable[Told], what: str, gone_at: datetime, *, crossing: float) -> list[str]:
+    """What was told of something that was gone, in the order in which it was heard.
+
+    What stands in no journal may cross with the news on its way from one node to the other, though for `crossing`
+    seconds only, and to nobody who has that news.
+    """
+    violations = []
+    parted = set()
+    for each in told:
+        if what not in each.data:
+            continue
+        if each.name in GOODBYES:
+            parted.add(each.who)
+            continue
+        seconds = (each.at - gone_at).total_seconds()
+        if seconds > (0 if each.in_journal else crossing) or each.who in parted:
+            violations.append(f"{each.name} told of {what} {seconds:.3f} s after it was gone")
+    return violations

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -108,3 +109,14 @@ class Written:
     key: str | None
     at: float
     subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What somebody heard, as JSON, and when it was said; who is here, say, stands in no journal."""
+
+    who: str
+    name: str
+    in_journal: bool
+    at: datetime
+    data: str

@@ -1,11 +1,12 @@
 """Each checker lets a right history pass, and finds the violation that was planted in a wrong one."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.faults import checkers
-from tests.faults.history import Heard, History, Operation, Outcome, Stretch, Written
+from tests.faults.history import Heard, History, Operation, Outcome, Stretch, Told, Written
 
 OK, FAIL, UNKNOWN = Outcome.OK, Outcome.FAIL, Outcome.UNKNOWN
 
@@ -201,3 +202,30 @@ def test_busiest() -> None:
     assert checkers.busiest(counts, 1.0) == 4
     assert checkers.busiest(counts, 1.5) == 5
     assert checkers.busiest(counts, 60.0) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "in_journal", "seconds", "after_goodbye", "is_late"),
+    [
+        ("comment:created", True, -0.1, False, False),
+        ("comment:created", True, 0.1, False, True),
+        ("presence:changed", False, 0.1, False, False),
+        ("presence:changed", False, 2.1, False, True),
+        ("presence:changed", False, 0.1, True, True),
+    ],
+)
+def test_what_is_told_of_what_is_gone(
+    name: str, in_journal: bool, seconds: float, after_goodbye: bool, is_late: bool
+) -> None:
+    """Nothing that stands in the journal; who is here for a moment, but not to who knows; of others anything."""
+    gone_at = datetime(2026, 11, 27, tzinfo=UTC)
+
+    def says(name: str, seconds: float, who: str, in_journal: bool = True, what: str = "p") -> Told:
+        return Told(who, name, in_journal, gone_at + timedelta(seconds=seconds), what)
+
+    told = [
+        says("post:hidden", 0.0, "ada" if after_goodbye else "bob"),
+        says(name, seconds, "ada", in_journal),
+        says(name, 9.0, "ada", in_journal, what="another"),
+    ]
+    assert len(checkers.told_late(told, "p", gone_at, crossing=2.0)) == is_late

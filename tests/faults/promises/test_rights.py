@@ -3,19 +3,19 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
 
+from tests.faults import checkers
 from tests.faults.budget import BUDGET
 from tests.faults.clients import Client, Refused, Unanswered
 from tests.faults.crowd import Crowd, enter, gathered, shares
-from tests.faults.history import History, Outcome
+from tests.faults.history import History, Outcome, Told
 from tests.faults.place import Place
 from tests.faults.polling import Poller
 from tests.faults.promise import Promise
@@ -240,11 +240,11 @@ async def test_p11_what_is_hidden_stays_hidden(place: Place, promise: Promise) -
     Posts are hidden and deleted, and comments are, while everybody watches and writes. (Where watchers were not
     parted from a topic at its end, 9 violations; where the journal was not blanked, 6.)
     """
-    told: list[_Told] = []
+    told: list[Told] = []
 
     def overhears(client: Client, name: str, data: Any, meta: Mapping[str, Any]) -> None:
         at = datetime.fromisoformat(meta["at"])
-        told.append(_Told(client, name, meta.get("seq") is not None, at, json.dumps(data)))
+        told.append(Told(client.name, name, meta.get("seq") is not None, at, json.dumps(data)))
 
     async with gathered(place) as crowd, aiohttp.ClientSession() as http:
         moderator = Client("Moderator", place.doors, role="moderator")
@@ -298,43 +298,14 @@ async def test_p11_what_is_hidden_stays_hidden(place: Place, promise: Promise) -
             " where type in ('post:hidden', 'post:deleted', 'comment:deleted') group by subject"
         )
         since = {row["subject"].partition(":")[2]: row["at"] for row in rows}
-        late = [found for what in gone for found in _told_late(told, what, since[what])]
+        late = [
+            found
+            for what in gone
+            for found in checkers.told_late(told, what, since[what], crossing=END_SECONDS)
+        ]
         await crowd.judge(promise, late, operations=len(told))
         await asyncio.gather(*(client.leaves() for client in (moderator, *ears)))
     promise.is_kept()
-
-
-GOODBYES = ("post:hidden", "post:deleted", "comment:deleted")
-"""Events that say that something is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What a client heard; who is here, say, is told without a place in the journal."""
-
-    client: Client
-    name: str
-    in_journal: bool
-    at: datetime
-    data: str
-
-
-def _told_late(told: Sequence[_Told], what: str, gone_at: datetime) -> Iterator[str]:
-    """What was told of something that was gone.
-
-    What stands in no journal may cross with the news on its way from one node to the other, though for a moment
-    only, and to nobody who has that news.
-    """
-    parted = set()
-    for each in told:
-        if what not in each.data:
-            continue
-        if each.name in GOODBYES:
-            parted.add(each.client)
-            continue
-        seconds = (each.at - gone_at).total_seconds()
-        if seconds > (0 if each.in_journal else END_SECONDS) or each.client in parted:
-            yield f"{each.name} told of {what} {seconds:.3f} s after it was gone"
 
 
 async def _talks_on(author: Client, post: str) -> None:
