@@ -19,9 +19,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """In full, as for one that failed: a second try that went well is no reason to forget the first."""
-    failed = {report.nodeid for report in terminalreporter.getreports("failed")}
+    failed = {report.nodeid: _where(report) for report in terminalreporter.getreports("failed")}
     for report in terminalreporter.getreports("rerun"):
-        if report.nodeid in failed:
-            continue  # and has been shown
+        if failed.get(report.nodeid) == _where(report):
+            continue  # the second failure tells as much
         terminalreporter.write_sep("_", f"{report.nodeid} failed at first", red=True)
         report.toterminal(terminalreporter._tw)
+
+
+def _where(report: Any) -> tuple[str, int] | str:
+    """The file and the line that failed, or all that is told where nothing crashed."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return (crash.path, crash.lineno) if crash is not None else report.longreprtext

@@ -19,6 +19,13 @@ def test_unsteady():
 
 def test_broken():
     assert 2 + 2 == 5
+
+def test_broken_in_two_ways():
+    tried = Path(__file__).with_suffix(".broken")
+    if not tried.exists():
+        tried.touch()
+        assert False, "the sun was small"
+    assert False, "it is broken for good"
 """
 
 
@@ -37,7 +44,9 @@ async def test_a_second_try_does_not_hide_the_first(
     printed, _ = await asyncio.wait_for(process.communicate(), 60)
     told = printed.decode()
     assert process.returncode == 1
-    assert "1 failed, 1 passed, 2 rerun" in told
+    assert "2 failed, 1 passed, 3 rerun" in told
     assert "test_unsteady failed at first" in told
     assert "test_broken failed at first" not in told
     assert "AssertionError: the moon was full" in told
+    assert "test_broken_in_two_ways failed at first" in told
+    assert "AssertionError: the sun was small" in told

@@ -123,7 +123,7 @@ def test_more_people_need_more_of_everything() -> None:
     assert large.machines > small.machines
     assert large.redis.total > small.redis.total
     assert large.database.total > small.database.total
-    assert large.memory == 300 * small.memory
+    assert large.memory == pytest.approx(300 * small.memory)
 
 
 def test_the_tightest_limit_comes_first() -> None:
