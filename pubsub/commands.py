@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -19,6 +19,8 @@ from pubsub.slots import SlotMap, name_in, slot_of
 
 LOOK_AGAIN_SECONDS = 0.25
 """Between two looks who has which slots, where a server does not answer."""
+LATE_SECONDS = 0.05
+"""For which an answer is waited for that may have come while this process was held up."""
 REDIRECTIONS = 2
 """How often a command goes on to the server that has its key now."""
 
@@ -105,17 +107,30 @@ async def run(redis: Commands, script: Script, calls: Sequence[Call]) -> list[An
     return answers
 
 
-async def _send(client: Redis, commands: Sequence[Command]) -> list[Any]:
-    """What one server answers, in one round trip."""
+async def _send(client: Redis, commands: Sequence[Command], seconds: float) -> list[Any]:
+    """What one server answers within so many seconds, in one round trip."""
     try:
-        if len(commands) == 1:
-            return [await client.execute_command(*commands[0])]  # type: ignore[no-untyped-call]
-        pipeline = client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        return await pipeline.execute(raise_on_error=False)
+        async with _in_time(seconds):
+            if len(commands) == 1:
+                return [await client.execute_command(*commands[0])]  # type: ignore[no-untyped-call]
+            pipeline = client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            return await pipeline.execute(raise_on_error=False)
     except (RedisError, OSError) as error:
         return [error] * len(commands)
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    """Raises TimeoutError after that; not where an answer came in time, and this process was held up."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as patience:
+        over = loop.call_later(seconds, lambda: patience.reschedule(loop.time() + LATE_SECONDS))
+        try:
+            yield
+        finally:
+            over.cancel()
 
 
 class _One:
@@ -123,11 +138,12 @@ class _One:
 
     def __init__(self, servers: Servers, seconds: float) -> None:
         if servers.kind is Kind.SENTINEL:
-            pool = servers.master_pool(seconds)
+            pool = servers.master_pool(None, seconds)
         else:
-            pool = servers.pool(servers.hosts[0], seconds, seconds)
+            pool = servers.pool(servers.hosts[0], None, seconds)
         self._client: Redis = Redis.from_pool(pool)
         self._server = servers.known_as
+        self._seconds = seconds
 
     def groups(self, keys: Sequence[str]) -> list[Group]:
         return [Group(self._server, range(len(keys)))] if keys else []
@@ -139,7 +155,7 @@ class _One:
         return prefix
 
     async def send(self, commands: Sequence[tuple[str, Command]]) -> list[Any]:
-        return await _send(self._client, [command for _, command in commands])
+        return await _send(self._client, [command for _, command in commands], self._seconds)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -210,7 +226,7 @@ class _Shards:
                 if there[n].asking:
                     sent.append(_ASKING)
                 sent.append(commands[n][1])
-            answers = await _send(self._client(host), sent)
+            answers = await _send(self._client(host), sent, self._seconds)
             return [
                 answer for each, answer in zip(sent, answers, strict=True) if each is not _ASKING
             ]
@@ -225,7 +241,7 @@ class _Shards:
     def _client(self, host: Host) -> Redis:
         client = self._clients.get(host)
         if client is None:
-            pool = self._servers.pool(host, self._seconds, self._seconds)
+            pool = self._servers.pool(host, None, self._seconds)
             client = self._clients[host] = Redis.from_pool(pool)
         return client
 

@@ -89,14 +89,14 @@ class Servers:
             raise
         return connection
 
-    def master_pool(self, seconds: float) -> ConnectionPool:
+    def master_pool(self, read_seconds: float | None, connect_seconds: float) -> ConnectionPool:
         """Connections to the master that the sentinels name as each is opened."""
         return SentinelConnectionPool(  # type: ignore[no-untyped-call]
             self.name,
-            _Sentinels(self, seconds),
+            _Sentinels(self, connect_seconds),
             ssl=self.tls,
             **self.options,
-            **_impatient(seconds, seconds),
+            **_impatient(read_seconds, connect_seconds),
         )
 
     async def master(self, seconds: float) -> Host:

@@ -1,6 +1,7 @@
 """One suite for the limiter in Redis and for its twin in the process's memory."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -442,6 +443,27 @@ async def test_a_dead_redis_slows_down_those_who_find_out_and_nobody_else(
         assert limiter.away
         proxy.go_on()
         await until(lambda: not limiter.away, "Redis decides again")
+
+
+def hold_up(seconds: float) -> None:
+    """Keep this process from everything else."""
+    time.sleep(seconds)
+
+
+async def test_a_process_that_is_held_up_does_not_take_redis_for_dead(
+    open_limiter: OpenLimiter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer came in time; that nobody could look at it meanwhile is not Redis's fault."""
+    monkeypatch.setattr(pubsub.limiter, "SOCKET_SECONDS", 0.1)
+    async with open_limiter() as limiter:
+        await limiter.take([Ask()])
+        for turns in range(20):  # in some of which Redis is being asked
+            taking = asyncio.create_task(limiter.take([Ask()]))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            hold_up(0.15)
+            assert (await taking)[0].allowed
+            assert not limiter.away
 
 
 async def test_an_error_of_redis_is_as_good_as_its_absence(
