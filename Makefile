@@ -21,7 +21,7 @@ run: ## the gateway with all it needs, at http://localhost:8080 (PORT=9000 DATA_
 	@exec .venv/bin/python -m gateway run
 
 # A test that failed is tried once more, and told of at the end: docs/adr/0045-a-test-that-fails-is-run-once-more.md.
-AGAIN := --reruns 1
+AGAIN := --second-try
 
 test: tests/node/node_modules/.package-lock.json ## every test, on servers of its own
 	@requirements/sync dev

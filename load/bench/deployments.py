@@ -55,6 +55,7 @@ class Ground:
     """What every server of a run stands on. `peer_urls` are databases by how their likes are counted."""
 
     database_url: str
+    superuser_url: str
     redis_url: str
     peer_urls: Mapping[str, str]
     issuer: Issuer
@@ -93,7 +94,7 @@ async def prepare(
         stdout=subprocess.DEVNULL,
     )
     issuer = Issuer(secrets.token_hex(32))
-    return Ground(database_url, redis_url, peers, issuer, folder, servers)
+    return Ground(database_url, superuser_url, redis_url, peers, issuer, folder, servers)
 
 
 async def _run(url: str, statements: str) -> None:
@@ -251,6 +252,8 @@ def _serving(
             _until_ready(name, child, f"http://127.0.0.1:{port}{ready}", log)
             urls.append(Url("127.0.0.1", port))
             meters.append(Meter((child.pid,)))
+        # What those before it wrote is synced now: later it would hold up commits of this one, or not.
+        asyncio.run(_run(ground.superuser_url, "checkpoint"))
         yield Deployment(name, tuple(urls), ground.issuer.token, tuple(meters), posts)
 
 

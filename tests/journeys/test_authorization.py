@@ -126,6 +126,16 @@ async def a_report_to_review(stage: Stage) -> Json:
     return {"report_id": made["report_id"], "status": "actioned", "hide_post": True}
 
 
+async def a_liked_post(stage: Stage) -> Json:
+    await stage.owner.likes(stage.stars)
+    return {"post_id": stage.stars["id"]}
+
+
+async def a_followed_user(stage: Stage) -> Json:
+    await stage.owner.follows(stage.star)
+    return {"user_id": stage.star.id}
+
+
 async def a_new_text(stage: Stage) -> Json:
     return {"comment_id": stage.comment["id"], "content": f"Said {datetime.now(UTC)}"}
 
@@ -167,7 +177,7 @@ ROWS = {
     "post:page_of_user": Row(the_star),
     "feed:page": Row(),
     "post:like": Row(the_stars_post, writes=True),
-    "post:unlike": Row(the_stars_post, writes=True),
+    "post:unlike": Row(a_liked_post, writes=True),
     "post:get_engagement": Row(the_post),
     "user:page_likers": Row(the_post),
     "comment:page": Row(the_post),
@@ -186,7 +196,7 @@ ROWS = {
     "user:page_followers": Row(the_star),
     "user:page_following": Row(the_star),
     "user:follow": Row(the_star, writes=True),
-    "user:unfollow": Row(the_star, writes=True),
+    "user:unfollow": Row(a_followed_user, writes=True),
     "post:report": Row(a_report_to_make, writes=True),
     "report:page": Row(),
     "report:review": Row(a_report_to_review, writes=True),

@@ -114,7 +114,7 @@ async def test_a_program_gets_what_happens(
         assert (deleted["type"], deleted["seq"]) == ("comment:deleted", created["seq"] + 1)
         await _committed(database, "search", 3)
         stands = json.loads(await installation.command("consumers", "list", "--json"))
-        assert [(each["name"], each["state"]) for each in stands] == [("search", "running")]
+        assert [each["state"] for each in stands if each["name"] == "search"] == ["running"]
     await installation.command("consumers", "reset", "search", "--from", "beginning")
     async with consuming("search", *options) as consumer:
         again = (await consumer.gets(6))[3:]

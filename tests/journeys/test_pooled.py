@@ -63,6 +63,7 @@ async def test_what_is_stored_twice_agrees(installation: Installation, machine: 
     assert await installation.command("audit")  # which fails where something differs
 
 
+@pytest.mark.usefixtures("machine")
 async def test_without_the_way_past_it_nothing_starts(installation: Installation) -> None:
     """One line says what to give."""
     environment = installation.environment() | {"DATABASE_DIRECT_URL": ""}
