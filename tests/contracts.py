@@ -18,16 +18,18 @@ class Domains(Contract):
     """
 
     type_name = "domains"
-    knows_all = frozenset({"handlers", "gateway.composition"})
+    registry = "handlers"
+    root = "gateway.composition"
 
     def check(self, graph: grimp.ImportGraph, verbose: bool) -> ContractCheck:
         handlers, store = (
             {child.partition(".")[2] for child in graph.find_children(room)} for room in ROOMS
         )
         domains = handlers & store
+        knows_all = {self.registry, self.root, *graph.find_children(self.root)}
         found = [
             (importer, imported)
-            for importer in sorted(graph.modules - self.knows_all)
+            for importer in sorted(graph.modules - knows_all)
             for imported in sorted(graph.find_modules_directly_imported_by(importer))
             if not _may(importer, imported, domains)
         ]

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from gateway import composition
 from gateway.background import Background
+from gateway.composition import worker
 from gateway.metrics.lag import LoopLag
 from tests.nodes import Installation
 from tests.waiting import DEADLINE
@@ -68,9 +68,9 @@ async def test_a_worker_ends_with_it(
         raise LookupError("it was there a moment ago")
 
     monkeypatch.setattr(LoopLag, "keep", fails_once_ready)
-    monkeypatch.setattr(composition, "_calm_the_collector", lambda: None)  # it would outlast this
+    monkeypatch.setattr(worker, "_calm_the_collector", lambda: None)  # it would outlast this
     with installation.assigned() as (settings, assignment):
         async with asyncio.timeout(DEADLINE):
             with pytest.raises(LookupError):
-                await composition.serve(settings, assignment, on_ready=lambda: ready.append(True))
+                await worker.serve(settings, assignment, on_ready=lambda: ready.append(True))
     assert ready

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway import composition
+from gateway.composition import worker
 from gateway.http import listener
 from gateway.http.runner import Runner
 from gateway.http.site import VIEWS
@@ -61,7 +61,7 @@ async def test_every_route_is_in_the_document_and_the_other_way_round(
 
     monkeypatch.setattr(listener, "Runner", Noting)
     with installation.assigned() as (settings, assignment):
-        async with composition._worker(settings, assignment):
+        async with worker._worker(settings, assignment):
             pass
     served = {
         (route.method, route.resource.canonical)

@@ -1,28 +1,26 @@
-"""The composition root: the one file that knows every room, and wires them together."""
+"""One worker: its rooms, wired together."""
 
 import asyncio
 import gc
 import os
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import asyncpg
 import msgspec
 import structlog
 from aiohttp import web
 
 from gateway.auth.keys import KeySet
 from gateway.auth.recognition import Recognition
-from gateway.auth.tokens import Claims, SharedKey, Verifier, user_id_of
+from gateway.auth.tokens import Claims, SharedKey, Verifier
 from gateway.background import Background
-from gateway.consuming.handing import hand_over
-from gateway.consuming.program import Program
+from gateway.composition.documents import signs_in, specs
+from gateway.composition.opening import DATABASE_CONNECTIONS, database_of
 from gateway.consuming.watching import Watch
 from gateway.delivery.hub import Hub
 from gateway.delivery.message import Message
@@ -51,8 +49,6 @@ from gateway.sockets.forwarding import Forwarder, Vouching
 from gateway.sockets.handover import Handover
 from gateway.sockets.options import SocketOptions
 from gateway.sockets.server import SocketServer
-from gateway.specs import Contract, asyncapi, openapi
-from gateway.startup import CannotStart
 from gateway.topics import Topics
 from gateway.traces import TracedDispatcher, tracing
 from gateway.webhooks.delivering import Deliveries, DeliveryCounts
@@ -60,41 +56,29 @@ from gateway.webhooks.guard import Guard
 from gateway.webhooks.sending import Sender
 from gateway.webhooks.signing import Seal
 from handlers import DOMAINS
-from handlers.domain import Command, Domain, Job
+from handlers.domain import Job
 from handlers.gallery import demo as demo_gallery
 from pubsub import Attendance, Bus, Limiter
 from store import migrations
-from store.audit import Outcome
-from store.audit import audit as carry_out_audit
-from store.consumers import Consumer, Consumers, Following, Stopped, follow
-from store.database import COMMAND_SECONDS, Database, PoolerInTheWay, open_database
+from store.consumers import Consumers
+from store.database import Database, open_database
 from store.idempotency import UPKEEP as KEYS_UPKEEP
 from store.idempotency import IdempotencyKeys
-from store.identity import REVOCATIONS_TOPIC, Claimed, Identity, Revocation, User, UserSummary
+from store.identity import REVOCATIONS_TOPIC, Claimed, Identity, Revocation, User
 from store.jobs import run_if_due
 from store.journal import Journal
-from store.journal import audit as journal_audit
 from store.journal.partitions import UPKEEP as PARTITIONS_UPKEEP
 from store.journal.partitions import keep_partitions
-from store.migrations import SchemaError
 from store.nodes import Nodes
 from store.refusal import Refusal
 from store.replica import Replica
 from store.webhooks import UPKEEP as LETTERS_UPKEEP
 from store.webhooks import Failed, Holds, Messages, Webhooks
 
-DATABASE_CONNECTIONS = 10
-"""Of a worker, to PostgreSQL, and as many to a replica; one of them only feels whether it answers."""
 MACHINE_CONNECTIONS = 160
 """To either of them: with many workers each has fewer of them, so that a machine needs no more."""
-AUDIT_SECONDS = 300.0
-"""How long the audit lets one statement count: a post may have millions of likes."""
-CONSUMER_CONNECTIONS = 2
-"""Of `vernissage consume`, to PostgreSQL: one reads and moves on, one keeps the name."""
 COLLECT_AFTER = (100_000, 50, 100)
 """Objects, and rounds of each generation, between two runs of the cycle collector."""
-
-T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -124,124 +108,6 @@ def _calm_the_collector() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def migrate(settings: Settings) -> list[str]:
-    """Bring the schema up to date; the versions applied now."""
-    with _explained():
-        return await migrations.migrate(settings.session_url)
-
-
-async def demo(settings: Settings) -> None:
-    """Fill the gallery with its demo: what is there already stays as it is."""
-    async with _database(settings) as database:
-        await _hang(settings, database)
-
-
-async def demo_if_empty(settings: Settings) -> bool:
-    """Fill the gallery with its demo if nobody has been here yet; whether that was so."""
-    async with _database(settings) as database:
-        if not await Identity(database).users.is_empty():
-            return False
-        await _hang(settings, database)
-        return True
-
-
-COMMANDS = [(domain, command) for domain in DOMAINS for command in domain.commands]
-"""What the domains have for operators to do."""
-
-
-async def carry_out(settings: Settings, domain: Domain[Any], command: Command[Any]) -> str:
-    """Do what an operator asks of a domain; what to print. What it tells reaches the nodes in seconds."""
-    async with _database(settings) as database:
-        return await command.run(domain.store(database))
-
-
-async def epoch(settings: Settings, bump: bool) -> str:
-    """The journal's epoch, a new one with `bump`."""
-    async with _database(settings) as database:
-        journal = Journal(database)
-        return await (journal.begin_epoch() if bump else journal.epoch())
-
-
-async def consume(settings: Settings, program: Program, following: Mapping[str, Any]) -> None:
-    """Hand the journal to a program, until the task is cancelled; `following` are fields of Following."""
-    try:
-        async with (
-            _database(settings, CONSUMER_CONNECTIONS) as database,
-            follow(Consumers(database), msgspec.convert(following, Following)) as batches,
-        ):
-            await hand_over(batches, batches.taken_over, program)
-    except (Stopped, ValueError) as error:
-        raise CannotStart(str(error)) from error
-
-
-async def consumers(settings: Settings) -> list[Consumer]:
-    """How every consumer of the journal stands."""
-    async with _database(settings) as database:
-        return await Consumers(database).list()
-
-
-async def reset_consumer(settings: Settings, name: str, where: str) -> None:
-    """Place a consumer anew. Raises CannotStart where that cannot be."""
-    async with _database(settings) as database:
-        stands = Consumers(database)
-        if await stands.reset(name, where):
-            return
-        if name in (each.name for each in await stands.list()):
-            raise CannotStart(
-                f"{name} stood in a journal of another cluster: give --from beginning, or --from now"
-            )
-    raise CannotStart(f"there is no consumer {name}")
-
-
-async def remove_consumer(settings: Settings, name: str) -> None:
-    """Forget a consumer. Raises CannotStart where there is none of that name."""
-    async with _database(settings) as database:
-        if not await Consumers(database).remove(name):
-            raise CannotStart(f"there is no consumer {name}")
-
-
-async def with_webhooks(
-    settings: Settings, work: Callable[[Settings, Webhooks, Messages], Awaitable[T]]
-) -> T:
-    """Do what an operator asks of webhooks."""
-    async with _database(settings) as database:
-        return await work(settings, Webhooks(database), Messages(database))
-
-
-async def audit(settings: Settings, *, repair: bool) -> list[Outcome]:
-    """What the journal and every domain say twice, compared; with `repair` put right where it can be."""
-    checks = [*journal_audit.CHECKS, *(check for domain in DOMAINS for check in domain.checks)]
-    with _explained():
-        async with _database(settings, command_seconds=AUDIT_SECONDS) as database:
-            return await carry_out_audit(database, checks, repair=repair)
-
-
-def specs(settings: Settings) -> dict[str, bytes]:
-    """The documents by name, `openapi` and `asyncapi`, as a gateway with these settings serves them."""
-    contract = Contract(DOMAINS, person=UserSummary, dev=_signs_in(settings))
-    release = version("vernissage")
-    made = {"openapi": openapi(contract, release), "asyncapi": asyncapi(contract, release)}
-    return {
-        name: msgspec.json.format(msgspec.json.encode(document), indent=1)
-        for name, document in made.items()
-    }
-
-
-def _signs_in(settings: Settings) -> bool:
-    """Whether one may sign in as anybody: in development, where the gateway has the key to tokens."""
-    return settings.jwt_algorithm == SHARED_KEY and not settings.production
-
-
-async def _hang(settings: Settings, database: Database) -> None:
-    stores = {domain.name: domain.store(database) for domain in DOMAINS}
-    await demo_gallery.load(
-        stores["identity"],
-        stores["gallery"],
-        media=settings.data_dir / "media",
-        user_id=lambda name: user_id_of(name, settings.jwt_issuer),
-    )
-
-
 @asynccontextmanager
 async def _worker(
     settings: Settings, assignment: Assignment
@@ -249,7 +115,7 @@ async def _worker(
     """A worker that serves; the future raises where it can't any longer."""
     async with AsyncExitStack() as stack:
         connections = min(DATABASE_CONNECTIONS, MACHINE_CONNECTIONS // assignment.workers)
-        database = await stack.enter_async_context(_database(settings, connections - 1))
+        database = await stack.enter_async_context(database_of(settings, connections - 1))
         background = Background(stack)
         background.keep("pulse", database.keep_pulse())
         journal = Journal(database)
@@ -338,7 +204,7 @@ async def _worker(
             Documents({f"/{name}.json": body for name, body in specs(settings).items()}),
         ):
             part.attach(public)
-        if _signs_in(settings):
+        if signs_in(settings):
             DevSignIn(settings, sessions, demo_gallery.PEOPLE).attach(public)
         admin = edge.application()
         health.attach(admin)
@@ -541,44 +407,3 @@ def _jobs(database: Database, keys: IdempotencyKeys, stores: dict[str, Any]) -> 
         scheduled(Job("webhooks:dead", LETTERS_UPKEEP, Messages.forget), Messages(database)),
         *(scheduled(job, stores[domain.name]) for domain in DOMAINS for job in domain.jobs),
     ]
-
-
-@asynccontextmanager
-async def _database(
-    settings: Settings,
-    connections: int = DATABASE_CONNECTIONS,
-    *,
-    command_seconds: float = COMMAND_SECONDS,
-) -> AsyncIterator[Database]:
-    """The database, with the schema that this code was written for."""
-    async with AsyncExitStack() as stack:
-        with _explained():
-            await migrations.check_schema(settings.session_url)
-            database = await stack.enter_async_context(
-                open_database(
-                    settings.database_url,
-                    connections=connections,
-                    command_seconds=command_seconds,
-                    pooled=bool(settings.database_direct_url),
-                    direct_url=settings.database_direct_url,
-                )
-            )
-        yield database
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Why a start fails, in one line."""
-    try:
-        yield
-    except SchemaError as error:
-        raise CannotStart(str(error)) from error
-    except PoolerInTheWay as error:
-        raise CannotStart(
-            "DATABASE_URL leads to a pooler that does not let sessions say what they are: behind"
-            " pgbouncer give DATABASE_DIRECT_URL, too, which has to lead past it"
-        ) from error
-    except Refusal as refusal:
-        raise CannotStart(refusal.message) from refusal
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CannotStart(f"the database (DATABASE_URL) cannot be used: {error}") from error
