@@ -500,12 +500,62 @@ order by post.created_at desc, post.id desc
 
 -- The newest posts that pass filters ($1 to $12: see `found`), in another order.
 
+-- part: newest
+-- What passes of the newest posts that have all the words: three times as many as are wanted are looked at. The posts
+-- that have the words of a phrase in another order would be no end.
+select post.id, post.created_at, post.like_count, post.search
+from (
+    select post.*
+    from search_spans(
+        least($9::timestamptz, (select max(created_at) from community_posts)),
+        (select min(created_at) from community_posts)
+    ) as span (digits)
+    cross join lateral (
+        select post.id, post.user_id, post.created_at, post.is_hidden, post.like_count, post.search
+        from (
+            select *
+            from community_posts
+            where search_keys(search, created_at, asset_type, user_id, tags) @@ search_query(
+                -- include: gallery/passing.terms
+                , span.digits
+            )
+            offset 0
+        ) as post
+        where (post.created_at, post.id) < ($9::timestamptz, $10::uuid)
+        order by post.created_at desc, post.id desc
+        limit 3 * $11::bigint
+    ) as post
+    where
+        -- include: gallery/passing.terms
+        is not null
+    limit 3 * $11::bigint
+) as post
+cross join
+    -- include: gallery/feed.reader
+where ($7::text is null or post.search @@
+        -- include: gallery/passing.words
+    )
+    and (not $8::boolean or exists (
+        select from community_follows as follow
+        where follow.follower_id = reader.id and follow.following_id = post.user_id
+    ))
+    and
+    -- include: gallery/posts.visible
+limit $11::bigint + $12::bigint
+
+-- name: count_newest_of_keys
+-- How many those are.
+select count(*) as total
+from (
+    -- include: gallery/passing.newest
+) as post
+
 -- name: most_liked_of_keys
 -- At most $15 of them after the position ($13, $14), most likes first, and $16 passed over.
 with page as (
     select post.id, post.like_count as likes
     from (
-        -- include: gallery/passing.found
+        -- include: gallery/passing.newest
     ) as post
     where (post.like_count, post.id) < ($13::integer, $14::uuid)
     order by post.like_count desc, post.id desc
@@ -515,9 +565,9 @@ with page as (
 
 -- part: ranked
 -- Each where it stands in a snapshot ($13), if it does.
-select entry.snapshot_id, entry.rank, post.*
+select entry.snapshot_id, entry.rank, post.id
 from (
-    -- include: gallery/passing.found
+    -- include: gallery/passing.newest
 ) as post
 cross join lateral (
     select snapshot_id, rank
@@ -531,7 +581,7 @@ cross join lateral (
 
 -- name: trending_of_keys
 -- At most $15 of them as they stand in a snapshot ($13) after a rank ($14), best first, and $16 passed over.
-with page as (
+with placed as (
     select *
     from (
         -- include: gallery/passing.ranked
@@ -539,6 +589,8 @@ with page as (
     where rank > $14::integer
     order by rank
     limit $15::bigint offset $16::bigint
+), page as (
+    select placed.snapshot_id, placed.rank, post.* from placed join community_posts as post using (id)
 )
 -- include: gallery/feed.best_first
 

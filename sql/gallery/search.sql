@@ -1,5 +1,5 @@
 -- name: best
--- Of the newest posts that pass filters ($1 to $12: see `passing.found`), words among them, at most $15 after the
+-- Of the newest posts that pass filters ($1 to $12: see `passing.newest`), words among them, at most $15 after the
 -- position ($13, $14), best first, and $16 passed over. Each row says how many those newest are, and how new the
 -- newest is; there is a row even if there is no post.
 with candidate as materialized (
@@ -7,7 +7,7 @@ with candidate as materialized (
         -- include: gallery/passing.words
     ) as rank
     from (
-        -- include: gallery/passing.found
+        -- include: gallery/passing.newest
     ) as post
 ), found as (
     select count(*) as total, max(created_at) as newest from candidate

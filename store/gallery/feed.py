@@ -18,7 +18,7 @@ import msgspec
 
 from store.cursors import CursorKey, Filter, Listing, Page, invalid_cursor
 from store.database import Database
-from store.gallery.passing import NO_FILTERS, NOW, RANKED_MOST, Filters, newest_with_keys, passing
+from store.gallery.passing import NO_FILTERS, NOW, Filters, newest_with_keys, passing
 from store.gallery.posts import post_of
 from store.gallery.shapes import AssetType, Post
 from store.gallery.trending import Trending
@@ -242,14 +242,14 @@ class Feed:
             query, extra = _SQL["count_trending_listed"], ordered[1]
             start = (reader.id, reader.moderates, None, 0, COUNTED_MOST)
             return await count(self._database.reads, query, *start, *extra)
+        if order in _BY_TIME:
+            found = passing(filters, followed=order is Order.FOLLOWING)
+            return await found.count(self._database.reads, reader, COUNTED_MOST)
+        newest = newest_with_keys(filters, reader)
         if order is Order.TRENDING:
-            query = _PASSING["count_trending_of_keys"]
-            return await count(
-                self._database.reads, query, *newest_with_keys(filters, reader), None
-            )
-        found = passing(filters, followed=order is Order.FOLLOWING)
-        most = RANKED_MOST if order is Order.MOST_LIKED else COUNTED_MOST
-        return await found.count(self._database.reads, reader, most)
+            newest = (*newest, None)
+            return await count(self._database.reads, _PASSING["count_trending_of_keys"], *newest)
+        return await count(self._database.reads, _PASSING["count_newest_of_keys"], *newest)
 
     async def _check_snapshot(self, start: _Ranked) -> None:
         if start.snapshot_id is None or not await self._trending.is_kept(start.snapshot_id):

@@ -18,7 +18,10 @@ from store.viewer import Viewer
 _SQL = queries("gallery/passing")
 
 RANKED_MOST = 1_000
-"""Of the posts with some words the newest so many are put into another order: by likes, by rank, or the best first."""
+"""Of the posts with some words the newest so many are put into another order: by likes, by rank, or the best first.
+
+Where the words are a phrase, these are of the newest three times as many that have all of its words.
+"""
 
 Position = tuple[datetime, UUID]
 

@@ -7,6 +7,9 @@ import pytest
 
 from store.cursors import Page
 from store.database import Database, open_database
+from store.gallery import passing
+from store.gallery.feed import Order
+from store.gallery.passing import Filters
 from store.gallery.search import Search
 from store.gallery.shapes import Post
 from store.viewer import Viewer
@@ -132,6 +135,21 @@ async def test_the_newest_thousand_are_ranked(people: People, search: Search) ->
     assert "Fox 200" not in found
     assert "Fox 201" in found
     assert titles(await search.page("fox four or four", ada.viewer)) == []
+
+
+@pytest.mark.parametrize(("newer", "found"), [(25, 5), (30, 0)])
+async def test_a_phrase_is_looked_for_among_the_newest_with_its_words(
+    people: People, search: Search, monkeypatch: pytest.MonkeyPatch, newer: int, found: int
+) -> None:
+    """Three times as many as may be ranked; the list by time alone goes on to its end."""
+    monkeypatch.setattr(passing, "RANKED_MOST", 10)
+    await many(people, 5, "Soft light")
+    await many(people, newer, "Light, and soft", day=1)
+    phrase = '"soft light"'
+    assert (await search.page(phrase, VISITOR)).total == found
+    for order, most in ((Order.MOST_LIKED, found), (Order.RECENT, 5)):
+        page = await people.gallery.feed.page(order, VISITOR, Filters(search=phrase))
+        assert (len(page.items), page.total) == (most, most)
 
 
 async def test_common_words_of_old_are_found(people: People, search: Search) -> None:
