@@ -92,11 +92,29 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class _Batch:
-    """Asks that go to Redis together, and the verdicts on them."""
+    """Asks that go to Redis together, and who waits for the verdicts on which of them."""
 
     def __init__(self) -> None:
         self.asks: list[Ask] = []
-        self.verdicts: asyncio.Task[list[Verdict]] | None = None
+        self.callers: list[tuple[asyncio.Future[list[Verdict]], slice]] = []
+
+    def add(self, asks: Sequence[Ask]) -> "asyncio.Future[list[Verdict]]":
+        """Comes to the verdicts on these."""
+        caller: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()
+        first = len(self.asks)
+        self.asks.extend(asks)
+        self.callers.append((caller, slice(first, len(self.asks))))
+        return caller
+
+    def settle(self, verdicts: list[Verdict]) -> None:
+        for caller, its in self.callers:
+            if not caller.done():  # else whoever asked has gone
+                caller.set_result(verdicts[its])
+
+    def fail(self, error: Exception) -> None:
+        for caller, _ in self.callers:
+            if not caller.done():
+                caller.set_exception(error)
 
 
 class Limiter:
@@ -109,8 +127,8 @@ class Limiter:
         self._redis = open_commands(url, SOCKET_SECONDS)
         self._prefix = prefix
         self._local = LocalLimiter()
-        self._gathering: _Batch | None = None
-        self._turn = asyncio.Lock()
+        self._gathering = _Batch()
+        self._deciding: asyncio.Task[None] | None = None
         self._away: set[str] = set()
         """The servers that did not answer."""
         self._looking: asyncio.Task[None] | None = None
@@ -128,15 +146,10 @@ class Limiter:
 
     async def take(self, asks: Sequence[Ask]) -> list[Verdict]:
         """A verdict for each, in order. What is allowed is counted at once."""
-        batch = self._gathering
-        if batch is None:
-            batch = self._gathering = _Batch()
-            batch.verdicts = asyncio.create_task(self._decide(batch))
-        assert batch.verdicts is not None
-        first = len(batch.asks)
-        batch.asks.extend(asks)
-        verdicts = await asyncio.shield(batch.verdicts)
-        return verdicts[first : first + len(asks)]
+        caller = self._gathering.add(asks)
+        if self._deciding is None:
+            self._deciding = asyncio.create_task(self._decide_all())
+        return await caller
 
     async def give_back(self, windows: Sequence[Window]) -> None:
         """Uncount commands that were allowed and then came to nothing."""
@@ -169,25 +182,34 @@ class Limiter:
             for answer in [next(answers) for _ in its]:
                 self._heard(server, answer)
 
-    async def _decide(self, batch: _Batch) -> list[Verdict]:
-        async with self._turn:
-            self._gathering = None
-            asks = batch.asks
-            keys = [self._keys(ask) for ask in asks]
-            groups = self._redis.groups([first for first, _ in keys])
-            there = [group for group in groups if group.server not in self._away]
-            verdicts: dict[int, Verdict] = {}
-            for group, answer in zip(there, await self._evaluate(asks, keys, there), strict=True):
-                self._heard(group.server, answer)
-                if isinstance(answer, bytes):
-                    for place, line in zip(group.places, answer.splitlines(), strict=True):
-                        verdicts[place] = self._verdict(group.server, asks[place], line)
-            alone = [place for place in range(len(asks)) if place not in verdicts]
-            for place, verdict in zip(
-                alone, self._local.take([asks[place] for place in alone]), strict=True
-            ):
-                verdicts[place] = verdict
-            return [verdicts[place] for place in range(len(asks))]
+    async def _decide_all(self) -> None:
+        """Batch after batch, as long as asks came in meanwhile."""
+        try:
+            while self._gathering.callers:
+                batch, self._gathering = self._gathering, _Batch()
+                try:
+                    batch.settle(await self._decide(batch.asks))
+                except Exception as error:  # the callers' to deal with
+                    batch.fail(error)
+        finally:
+            self._deciding = None
+
+    async def _decide(self, asks: Sequence[Ask]) -> list[Verdict]:
+        keys = [self._keys(ask) for ask in asks]
+        groups = self._redis.groups([first for first, _ in keys])
+        there = [group for group in groups if group.server not in self._away]
+        verdicts: dict[int, Verdict] = {}
+        for group, answer in zip(there, await self._evaluate(asks, keys, there), strict=True):
+            self._heard(group.server, answer)
+            if isinstance(answer, bytes):
+                for place, line in zip(group.places, answer.splitlines(), strict=True):
+                    verdicts[place] = self._verdict(group.server, asks[place], line)
+        alone = [place for place in range(len(asks)) if place not in verdicts]
+        for place, verdict in zip(
+            alone, self._local.take([asks[place] for place in alone]), strict=True
+        ):
+            verdicts[place] = verdict
+        return [verdicts[place] for place in range(len(asks))]
 
     async def _evaluate(
         self, asks: Sequence[Ask], keys: Sequence[tuple[str, str]], groups: Sequence[Group]

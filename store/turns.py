@@ -15,6 +15,7 @@ class Turns:
     def __init__(self, pool: Any, patience: float) -> None:
         self._pool = pool
         self._patience = patience
+        self._loop = asyncio.get_running_loop()
         self._free: int = pool.get_max_size()
         self._waiting: deque[asyncio.Future[Any]] = deque()
 
@@ -23,11 +24,10 @@ class Turns:
         if self._free:
             self._free -= 1
             return await self._acquire(self._patience)
-        loop = asyncio.get_running_loop()
-        turn = loop.create_future()
+        turn = self._loop.create_future()
         self._waiting.append(turn)
-        deadline = loop.time() + self._patience
-        late = loop.call_at(deadline, _late, turn)
+        deadline = self._loop.time() + self._patience
+        late = self._loop.call_at(deadline, _late, turn)
         try:
             connection = await turn
         except asyncio.CancelledError:
@@ -37,7 +37,7 @@ class Turns:
         finally:
             late.cancel()
         if connection is None:
-            return await self._acquire(max(deadline - loop.time(), 0.0))
+            return await self._acquire(max(deadline - self._loop.time(), 0.0))
         return connection
 
     async def give_back(self, connection: Any, *, well: bool) -> None:

@@ -4,7 +4,6 @@ aiohttp answers in plain text where bytes are no HTTP, a head is too large, or a
 any middleware.
 """
 
-import asyncio
 from typing import Any, cast
 from uuid import uuid4
 
@@ -79,7 +78,7 @@ class Connection(RequestHandler):
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send the answer; a client that does not take it loses its connection."""
-        late = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._give_up)
+        late = self._loop.call_later(ANSWER_SECONDS, self._give_up)
         try:
             return await super().finish_response(request, resp, start_time)
         finally:

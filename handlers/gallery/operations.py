@@ -41,8 +41,10 @@ LIKES = Limit("likes", 500)
 FOLLOWS = Limit("follows", 100)
 REPORTS = Limit("reports", 10)
 
-VIEWS_AND_SCORE = ("view_count", "trending_score")
+VIEWS = ("view_count",)
 """What changes all the time about posts, and is no reason to read them again."""
+VIEWS_AND_SCORE = (*VIEWS, "trending_score")
+"""The same of a post in detail."""
 
 TO_A_WRITER = ("COMMUNITY_USER_BANNED", "COMMUNITY_USER_NOT_FOUND")
 """What writers may be told of themselves: that they are banned, or were deleted a moment ago."""
@@ -134,7 +136,7 @@ OPERATIONS: tuple[Operation[Gallery, Any, Any], ...] = (
         Page[Post],
         feed.page_of_posts,
         access=Access.PUBLIC,
-        weak_fields=VIEWS_AND_SCORE,
+        weak_fields=VIEWS,
         refuses=OF_TAGS,
     ),
     Operation(
@@ -145,7 +147,7 @@ OPERATIONS: tuple[Operation[Gallery, Any, Any], ...] = (
         Page[Post],
         feed.featured,
         access=Access.PUBLIC,
-        weak_fields=VIEWS_AND_SCORE,
+        weak_fields=VIEWS,
     ),
     Operation(
         "post:page_trending",
@@ -155,7 +157,7 @@ OPERATIONS: tuple[Operation[Gallery, Any, Any], ...] = (
         Page[Post],
         feed.trending,
         access=Access.PUBLIC,
-        weak_fields=VIEWS_AND_SCORE,
+        weak_fields=VIEWS,
     ),
     Operation(
         "post:search",
@@ -165,7 +167,7 @@ OPERATIONS: tuple[Operation[Gallery, Any, Any], ...] = (
         Page[Post],
         feed.search,
         access=Access.PUBLIC,
-        weak_fields=VIEWS_AND_SCORE,
+        weak_fields=VIEWS,
     ),
     Operation(
         "post:page_mine",
@@ -174,7 +176,7 @@ OPERATIONS: tuple[Operation[Gallery, Any, Any], ...] = (
         PageQuery,
         Page[Post],
         feed.mine,
-        weak_fields=VIEWS_AND_SCORE,
+        weak_fields=VIEWS,
     ),
     Operation(
         "post:page_liked",
@@ -183,7 +185,7 @@ OPERATIONS: tuple[Operation[Gallery, Any, Any], ...] = (
         PageQuery,
         Page[Post],
         likes.liked,
-        weak_fields=VIEWS_AND_SCORE,
+        weak_fields=VIEWS,
     ),
     Operation(
         "post:page_following",
@@ -192,7 +194,7 @@ OPERATIONS: tuple[Operation[Gallery, Any, Any], ...] = (
         PageQuery,
         Page[Post],
         feed.following,
-        weak_fields=VIEWS_AND_SCORE,
+        weak_fields=VIEWS,
     ),
     Operation(
         "post:page_of_user",
@@ -202,7 +204,7 @@ OPERATIONS: tuple[Operation[Gallery, Any, Any], ...] = (
         Page[Post],
         feed.of_user,
         access=Access.PUBLIC,
-        weak_fields=VIEWS_AND_SCORE,
+        weak_fields=VIEWS,
         refuses=OF_A_USER,
     ),
     Operation(
@@ -213,7 +215,7 @@ OPERATIONS: tuple[Operation[Gallery, Any, Any], ...] = (
         feed.FeedPage,
         feed.page_of_feed,
         access=Access.PUBLIC,
-        weak_fields=VIEWS_AND_SCORE,
+        weak_fields=VIEWS,
         refuses=(*OF_TAGS, "UNAUTHENTICATED"),
     ),
     Operation(

@@ -10,7 +10,7 @@ post.like_count, post.comment_count, post.view_count, post.is_featured,
     where inspiring.id = post.inspired_by_post_id
         and (not inspiring.is_hidden or inspiring.user_id = reader.id or reader.moderates)
 ) as inspired_by_post_id,
-post.created_at, post.updated_at,
+post.created_at, nullif(post.updated_at, post.created_at) as changed_at,
 author.display_name, author.avatar_url, author.subscription_tier,
 coalesce((  -- not `exists`: that may be planned as a hash of all that the reader ever liked
     select true from community_likes as likes

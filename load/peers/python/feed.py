@@ -99,7 +99,11 @@ async def feed(
 ) -> FeedPage:
     rows = await database["pool"].fetch(RECENT, reader, False, NOW, LAST, limit + 1)
     posts = [
-        Post(**row, author=UserSummary(id=row["user_id"], **{name: row[name] for name in AUTHOR}))
+        Post(
+            **row,
+            updated_at=row["changed_at"] or row["created_at"],
+            author=UserSummary(id=row["user_id"], **{name: row[name] for name in AUTHOR}),
+        )
         for row in rows[:limit]
     ]
     return FeedPage(posts=posts, has_more=len(rows) > limit)
