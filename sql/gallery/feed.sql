@@ -179,17 +179,23 @@ limit $5
 -- part: listed
 -- The posts of a snapshot ($3) after a rank ($4) that stand in lists of it, best first: in one of the lists $8 for
 -- each bit of $10, which are the bits ($9) of these lists; of the asset type $7 or of any. Tags may have been taken
--- from a post since: it still has any of $11, and all of $12.
+-- from a post since: it still has any of $11, and all of $12. Each list is looked up by itself (`limit 1`): PostgreSQL
+-- knows little of the newest snapshot, and would go through all its lists.
 select entry.snapshot_id, entry.rank, post.*
 from (
     select listed.place
     from (
         select unnest(list.places) as place, asked.bit
         from unnest($8::text[], $9::integer[]) as asked (key, bit)
-        join trending_lists as list on list.key = asked.key
-        where list.snapshot_id = coalesce($3::uuid,
-            -- include: gallery/feed.newest_snapshot
-        )
+        cross join lateral (
+            select places
+            from trending_lists
+            where key = asked.key
+                and snapshot_id = coalesce($3::uuid,
+                    -- include: gallery/feed.newest_snapshot
+                )
+            limit 1
+        ) as list
     ) as listed
     where listed.place > $4::integer * 8 + 7
         and ($7::text is null or listed.place & 7 = (select asset_type_number($7)))
