@@ -51,7 +51,7 @@ def test_the_contracts_hold(copy: Path) -> None:
         ("pubsub/bus.py", "import gateway.logs", "Rooms know each other in one direction"),
         ("handlers/actor.py", "import gateway.logs", "Rooms know each other in one direction"),
         ("handlers/text.py", "import pubsub", "Messages between nodes are the gateway's business"),
-        ("gateway/dispatch.py", "import store.viewer", "Only one file of the gateway knows"),
+        ("gateway/dispatch.py", "import store.viewer", "Only one room of the gateway knows"),
         ("gateway/dispatch.py", "import handlers.gallery", "Domains keep to themselves"),
         ("handlers/text.py", "import store.gallery", "Domains keep to themselves"),
         ("store/journal/entries.py", "import store.inbox", "Domains keep to themselves"),
