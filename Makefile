@@ -25,7 +25,7 @@ AGAIN := --second-try
 
 test: tests/node/node_modules/.package-lock.json ## every test, on servers of its own
 	@requirements/sync dev
-	@exec .venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(AGAIN)
+	@exec .venv/bin/python -m pytest -n 3 --dist loadfile $(AGAIN)
 
 faults: ## every promise under faults, 20 minutes (QUICK=1: the short form, 4 minutes; ONLY='p3 or p4')
 	@requirements/sync dev
