@@ -308,37 +308,51 @@ limit $6::bigint offset $7::bigint
     websearch_to_tsquery('english', $7::text), $3::text, $4::text[], $5::text[], $6::uuid
 ))
 
--- part: found
--- One span of time after the other, newest first, until there are enough: a nested loop keeps their order. `offset 0`
--- keeps PostgreSQL from reading an index of times beside.
-select post.*
-from search_spans(
+-- part: spans
+-- Spans of time, newest first: a nested loop keeps their order.
+search_spans(
     least($9::timestamptz, (select max(created_at) from community_posts)),
     (select min(created_at) from community_posts)
 ) as span (digits)
+
+-- part: keyed
+-- The posts of a span that have the keys. `offset 0` keeps PostgreSQL from reading an index of times beside.
+(
+    select *
+    from community_posts
+    where search_keys(search, created_at, asset_type, user_id, tags) @@ search_query(
+        -- include: gallery/passing.terms
+        , span.digits
+    )
+    offset 0
+) as post
+
+-- part: fits
+-- Whether a post that has the keys passes: what the index does not know is looked at in the post.
+($7::text is null or post.search @@
+    -- include: gallery/passing.words
+)
+and (not $8::boolean or exists (
+    select from community_follows as follow
+    where follow.follower_id = reader.id and follow.following_id = post.user_id
+))
+and
+-- include: gallery/posts.visible
+
+-- part: found
+-- One span after the other, until there are enough.
+select post.*
+from
+    -- include: gallery/passing.spans
 cross join lateral (
     select post.*
-    from (
-        select *
-        from community_posts
-        where search_keys(search, created_at, asset_type, user_id, tags) @@ search_query(
-            -- include: gallery/passing.terms
-            , span.digits
-        )
-        offset 0
-    ) as post
+    from
+        -- include: gallery/passing.keyed
     cross join
         -- include: gallery/feed.reader
-    where ($7::text is null or post.search @@
-            -- include: gallery/passing.words
-        )
-        and (not $8::boolean or exists (
-            select from community_follows as follow
-            where follow.follower_id = reader.id and follow.following_id = post.user_id
-        ))
+    where
+        -- include: gallery/passing.fits
         and (post.created_at, post.id) < ($9::timestamptz, $10::uuid)
-        and
-        -- include: gallery/posts.visible
     order by post.created_at desc, post.id desc
     limit $11::bigint + $12::bigint
 ) as post
@@ -506,21 +520,12 @@ order by post.created_at desc, post.id desc
 select post.id, post.created_at, post.like_count, post.search
 from (
     select post.*
-    from search_spans(
-        least($9::timestamptz, (select max(created_at) from community_posts)),
-        (select min(created_at) from community_posts)
-    ) as span (digits)
+    from
+        -- include: gallery/passing.spans
     cross join lateral (
         select post.id, post.user_id, post.created_at, post.is_hidden, post.like_count, post.search
-        from (
-            select *
-            from community_posts
-            where search_keys(search, created_at, asset_type, user_id, tags) @@ search_query(
-                -- include: gallery/passing.terms
-                , span.digits
-            )
-            offset 0
-        ) as post
+        from
+            -- include: gallery/passing.keyed
         where (post.created_at, post.id) < ($9::timestamptz, $10::uuid)
         order by post.created_at desc, post.id desc
         limit 3 * $11::bigint
@@ -532,15 +537,8 @@ from (
 ) as post
 cross join
     -- include: gallery/feed.reader
-where ($7::text is null or post.search @@
-        -- include: gallery/passing.words
-    )
-    and (not $8::boolean or exists (
-        select from community_follows as follow
-        where follow.follower_id = reader.id and follow.following_id = post.user_id
-    ))
-    and
-    -- include: gallery/posts.visible
+where
+    -- include: gallery/passing.fits
 limit $11::bigint + $12::bigint
 
 -- name: count_newest_of_keys
